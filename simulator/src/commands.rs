@@ -3,6 +3,7 @@
 use crate::args::{
     CompareArgs, InitArgs, OutputArgs, ResumeArgs, RunArgs, RunFolderArgs, ScenarioArgs,
 };
+use crate::driver;
 use crate::exit::{Exit, Failure};
 use crate::folder::{FolderError, RunFolder};
 use crate::foresee;
@@ -34,7 +35,13 @@ pub fn run(args: &RunArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<
     let folder = RunFolder::open(path)?;
     session::prepare(&folder, &resolved)?;
     progress.say(&opening(&resolved, folder.path()));
-    let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt)?;
+    let finished = session::carry_on(
+        &folder,
+        &resolved,
+        &mut progress,
+        interrupt,
+        driver::in_memory,
+    )?;
     conclude("run", &finished, output)
 }
 
@@ -52,7 +59,13 @@ pub fn resume(
     }
     let resolved = session::reopen(&path)?;
     let folder = RunFolder::open(path)?;
-    let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt)?;
+    let finished = session::carry_on(
+        &folder,
+        &resolved,
+        &mut progress,
+        interrupt,
+        driver::in_memory,
+    )?;
     conclude("run", &finished, output)
 }
 

@@ -5,18 +5,17 @@
 //! results go back in the order of silo ids, so that neither the number of threads nor who is done first
 //! can change a byte.
 
+use crate::driver::{self, Driver, Progressed, Start};
+use crate::exit::Failure;
+use crate::progress::Progress;
 use clients::{LocalTrainer, Silo, SiloEvent, SiloPlan, TrainError, TrainingTask};
-use primitives::{Digest, Role, SiloId, Stream};
+use primitives::{Digest, SiloId};
 use protocol::{
-    CodecError, FinishReason, OpenGate, RoundGate, SiloUpdate, ToCoordinator, ToSilo, decode,
-    encode,
+    CodecError, OpenGate, RoundGate, SiloUpdate, ToCoordinator, ToSilo, decode, encode,
 };
 use rayon::prelude::*;
-use scenarios::{Protection, Resolved};
-use server::{
-    AggregatorConfig, Checkpoint, ClippedNoisedSum, ConfigError, Coordinator, CoordinatorEvent,
-    CoordinatorPlan, Parts, Patience, PlanError, RestoreError, RoundOutcome,
-};
+use scenarios::Resolved;
+use server::{Checkpoint, ConfigError, Coordinator, CoordinatorEvent, PlanError, RestoreError};
 use std::collections::BTreeMap;
 use transport::{End, LinkError, LinkModel, MemoryNetwork};
 
@@ -27,15 +26,6 @@ pub struct Federation {
     trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
     network: MemoryNetwork,
     refused: Option<String>,
-}
-
-/// What a step of the federation has come to.
-#[derive(Debug)]
-pub enum Progressed {
-    /// A round is finished.
-    Round(Box<RoundOutcome>),
-    /// The run is over; why the gate refused a round, if that ended it.
-    Finished(FinishReason, Option<String>),
 }
 
 /// Why a federation cannot be made or go on.
@@ -83,40 +73,15 @@ impl Federation {
         trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Self, FederationError> {
-        let schedule = &resolved.schedule;
-        let seed = resolved.world.seed;
-        let federation = &resolved.file.scenario.federation;
-        let releases = schedule.releases();
-        let plan = CoordinatorPlan {
+        let start = Start {
             digest,
-            rounds: schedule.rounds,
-            cohorts: schedule.cohorts.clone(),
-            releases: releases.clone(),
-            weights: federation.strategy.weights(),
-            protected: schedule.protected,
-            patience: Patience {
-                deadline: None,
-                quorum: schedule.cohorts.size() as u32,
-            },
-        };
-        let parts = Parts {
-            strategy: federation.strategy.build(),
-            aggregator: aggregator(resolved, federation.aggregator)?,
             gate,
+            checkpoint,
         };
-        let coordinator = if let Some(checkpoint) = checkpoint {
-            // The checkpoint of a run's last round says that the run is over, but no event would say so
-            // again: the end is found anew, as it was the first time.
-            let checkpoint = Checkpoint {
-                finished: None,
-                ..checkpoint
-            };
-            Coordinator::restore(plan, parts, checkpoint)?
-        } else {
-            let mut rng = seed.stream(Stream::run(Role::Init));
-            Coordinator::new(plan, parts, resolved.world.architecture.initial(&mut rng))?
-        };
-        let silos = releases
+        let coordinator = driver::coordinator(resolved, start)?;
+        let silos = resolved
+            .schedule
+            .releases()
             .into_iter()
             .map(|(silo, releases)| {
                 // The coordinator has asked for the whole cohort; in one process a second filter in
@@ -134,7 +99,7 @@ impl Federation {
                 )
             })
             .collect();
-        let network = MemoryNetwork::new(LinkModel::default(), seed);
+        let network = MemoryNetwork::new(LinkModel::default(), resolved.world.seed);
         let mut federation = Self {
             coordinator,
             silos,
@@ -256,20 +221,12 @@ impl Federation {
     }
 }
 
-fn aggregator(
-    resolved: &Resolved,
-    config: AggregatorConfig,
-) -> Result<Box<dyn server::Aggregator>, FederationError> {
-    let scenario = &resolved.file.scenario;
-    match (scenario.privacy.protection, resolved.plan.noise_multiplier) {
-        (Protection::SiloNoise { clip_norm }, Some(noise_multiplier)) => {
-            Ok(Box::new(ClippedNoisedSum::new(
-                clip_norm,
-                noise_multiplier,
-                resolved.schedule.cohorts.size(),
-                resolved.world.seed,
-            )))
-        }
-        _ => Ok(config.build(scenario.federation.strategy.weights())?),
+impl Driver for Federation {
+    fn checkpoint(&self) -> Checkpoint {
+        Self::checkpoint(self)
+    }
+
+    fn advance(&mut self, _progress: &Progress) -> Result<Progressed, Failure> {
+        Self::advance(self).map_err(Failure::run)
     }
 }

@@ -11,6 +11,7 @@ mod assembly;
 mod attacker;
 mod checkpoint;
 mod commands;
+mod driver;
 mod events;
 mod exit;
 mod federation;

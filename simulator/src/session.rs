@@ -2,9 +2,9 @@
 
 use crate::assembly::{self, Outcome};
 use crate::checkpoint;
+use crate::driver::{Driver, Progressed, Start};
 use crate::events::Event;
 use crate::exit::{Exit, Failure};
-use crate::federation::{Federation, Progressed};
 use crate::folder::{self, FolderError, RunFolder};
 use crate::gate::gate;
 use crate::interrupt::Interrupt;
@@ -12,16 +12,13 @@ use crate::progress::Progress;
 use crate::recorder::{EVENTS, LEDGER, Recorder};
 use crate::statement::Statement;
 use crate::tables;
-use clients::{LocalTrainer, SgdPool, SgdTrainer};
-use primitives::{Round, SiloId};
+use primitives::Round;
 use protocol::FinishReason;
 use report::RunReport;
 use report::model::HowEnded;
 use scenarios::{PLAN_FORMAT, Plan, Resolved, ScenarioError, ScenarioFile};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 const PLAN: &str = "plan.json";
@@ -171,7 +168,7 @@ struct Format {
     format: u32,
 }
 
-/// Runs on from wherever the folder stands, to the report.
+/// Runs on from wherever the folder stands, to the report; `launch` says where the silos are.
 ///
 /// # Errors
 /// If a round fails; the folder then ends with the round before, and the run can be resumed.
@@ -180,6 +177,7 @@ pub fn carry_on(
     resolved: &Resolved,
     progress: &mut Progress,
     interrupt: &Interrupt,
+    launch: impl FnOnce(&Resolved, Start) -> Result<Box<dyn Driver>, Failure>,
 ) -> Result<Finished, Failure> {
     let last = checkpoint::last(folder)?;
     let (mut recorder, checkpoint) = match last {
@@ -205,8 +203,14 @@ pub fn carry_on(
     )?;
     let begun = checkpoint.is_some();
     let digest = resolved.plan.digest();
-    let mut federation = Federation::new(resolved, digest, gate, trainers(resolved), checkpoint)
-        .map_err(Failure::run)?;
+    let mut federation = launch(
+        resolved,
+        Start {
+            digest,
+            gate,
+            checkpoint,
+        },
+    )?;
     let rounds = resolved.schedule.rounds;
     let done = recorder.rounds().len() as u32;
     progress.begin(done.saturating_sub(1), rounds);
@@ -242,7 +246,7 @@ pub fn carry_on(
                 ),
             ));
         }
-        match federation.advance().map_err(Failure::run)? {
+        match federation.advance(progress)? {
             Progressed::Finished(reason, refused) => break (reason, refused),
             Progressed::Round(outcome) => {
                 let silos = outcome.updates.keys().copied();
@@ -344,26 +348,4 @@ fn exit_of(report: &RunReport) -> Exit {
             }
         }
     }
-}
-
-fn trainers(resolved: &Resolved) -> BTreeMap<SiloId, Box<dyn LocalTrainer>> {
-    let (world, schedule) = (&resolved.world, &resolved.schedule);
-    let scenario = &resolved.file.scenario;
-    let architecture = world.architecture.clone();
-    let pool = Arc::new(SgdPool::new(architecture, scenario.training.backend));
-    schedule
-        .locals
-        .iter()
-        .map(|local| {
-            let trainer = SgdTrainer::new(
-                Arc::clone(&pool),
-                local.clone(),
-                Arc::clone(&world.dataset),
-                world.seed,
-                schedule.audience(),
-                scenario.federation.strategy.weights(),
-            );
-            (local.silo(), Box::new(trainer) as Box<dyn LocalTrainer>)
-        })
-        .collect()
 }

@@ -1,0 +1,140 @@
+//! What takes a run's federation through its rounds, wherever its silos are.
+
+use crate::exit::Failure;
+use crate::federation::{Federation, FederationError};
+use crate::progress::Progress;
+use clients::{LocalTrainer, SgdPool, SgdTrainer};
+use primitives::{Digest, Role, SiloId, Stream};
+use protocol::{FinishReason, RoundGate};
+use scenarios::{Protection, Resolved};
+use server::{
+    AggregatorConfig, Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorPlan, Parts, Patience,
+    RoundOutcome,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A federation that can be taken from round to round.
+pub trait Driver {
+    /// The coordinator between two rounds.
+    fn checkpoint(&self) -> Checkpoint;
+
+    /// Goes on until a round is finished or the run is over, and tells people what happens meanwhile.
+    ///
+    /// # Errors
+    /// If the federation cannot go on.
+    fn advance(&mut self, progress: &Progress) -> Result<Progressed, Failure>;
+}
+
+/// What a step of the federation has come to.
+#[derive(Debug)]
+pub enum Progressed {
+    /// A round is finished.
+    Round(Box<RoundOutcome>),
+    /// The run is over; why the gate refused a round, if that ended it.
+    Finished(FinishReason, Option<String>),
+}
+
+/// Where a federation begins.
+pub struct Start {
+    /// The plan's digest.
+    pub digest: Digest,
+    /// The budget, charged with what was spent.
+    pub gate: Box<dyn RoundGate>,
+    /// The last finished round, unless there is none.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// The whole federation in this process.
+///
+/// # Errors
+/// If the plan's parts do not fit together, or the checkpoint is of another run.
+pub fn in_memory(resolved: &Resolved, start: Start) -> Result<Box<dyn Driver>, Failure> {
+    let federation = Federation::new(
+        resolved,
+        start.digest,
+        start.gate,
+        trainers(resolved),
+        start.checkpoint,
+    );
+    Ok(Box::new(federation.map_err(Failure::run)?))
+}
+
+/// The coordinator of a resolved scenario: before its first round, or after the round of the checkpoint.
+///
+/// # Errors
+/// If the plan's parts do not fit together, or the checkpoint is of another run.
+pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, FederationError> {
+    let schedule = &resolved.schedule;
+    let federation = &resolved.file.scenario.federation;
+    let plan = CoordinatorPlan {
+        digest: start.digest,
+        rounds: schedule.rounds,
+        cohorts: schedule.cohorts.clone(),
+        releases: schedule.releases(),
+        weights: federation.strategy.weights(),
+        protected: schedule.protected,
+        patience: Patience {
+            deadline: None,
+            quorum: schedule.cohorts.size() as u32,
+        },
+    };
+    let parts = Parts {
+        strategy: federation.strategy.build(),
+        aggregator: aggregator(resolved, federation.aggregator)?,
+        gate: start.gate,
+    };
+    let Some(checkpoint) = start.checkpoint else {
+        let mut rng = resolved.world.seed.stream(Stream::run(Role::Init));
+        let initial = resolved.world.architecture.initial(&mut rng);
+        return Ok(Coordinator::new(plan, parts, initial)?);
+    };
+    // The checkpoint of a run's last round says that the run is over, but no event would say so
+    // again: the end is found anew, as it was the first time.
+    let checkpoint = Checkpoint {
+        finished: None,
+        ..checkpoint
+    };
+    Ok(Coordinator::restore(plan, parts, checkpoint)?)
+}
+
+fn aggregator(
+    resolved: &Resolved,
+    config: AggregatorConfig,
+) -> Result<Box<dyn server::Aggregator>, FederationError> {
+    let scenario = &resolved.file.scenario;
+    match (scenario.privacy.protection, resolved.plan.noise_multiplier) {
+        (Protection::SiloNoise { clip_norm }, Some(noise_multiplier)) => {
+            Ok(Box::new(ClippedNoisedSum::new(
+                clip_norm,
+                noise_multiplier,
+                resolved.schedule.cohorts.size(),
+                resolved.world.seed,
+            )))
+        }
+        _ => Ok(config.build(scenario.federation.strategy.weights())?),
+    }
+}
+
+/// What trains in each silo.
+pub fn trainers(resolved: &Resolved) -> BTreeMap<SiloId, Box<dyn LocalTrainer>> {
+    let (world, schedule) = (&resolved.world, &resolved.schedule);
+    let scenario = &resolved.file.scenario;
+    let architecture = world.architecture.clone();
+    let pool = Arc::new(SgdPool::new(architecture, scenario.training.backend));
+    schedule
+        .locals
+        .iter()
+        .map(|local| {
+            let trainer = SgdTrainer::new(
+                Arc::clone(&pool),
+                local.clone(),
+                Arc::clone(&world.dataset),
+                world.seed,
+                schedule.audience(),
+                scenario.federation.strategy.weights(),
+            );
+            (local.silo(), Box::new(trainer) as Box<dyn LocalTrainer>)
+        })
+        .collect()
+}
