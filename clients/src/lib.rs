@@ -10,7 +10,9 @@
 //!
 //! ```
 //! use primitives::{Digest, ModelVector, Seed, SiloId};
-//! use protocol::{OpenGate, SiloUpdate, Task, UpdateMetrics, Weights, decode, encode};
+//! use protocol::{
+//!     Compression, MessageReader, OpenGate, SiloUpdate, Task, UpdateMetrics, Weights, encode,
+//! };
 //! use server::{CohortLaw, Coordinator, CoordinatorPlan, FedAvg, Parts, Patience, WeightedMean};
 //! use siloscope_clients::{LocalTrainer, Silo, SiloPlan, TrainError};
 //! use std::collections::BTreeMap;
@@ -57,32 +59,42 @@
 //! let mut trainers: BTreeMap<SiloId, Halfway> =
 //!     roster().map(|silo| (silo, Halfway(silo))).collect();
 //! let mut network = MemoryNetwork::new(LinkModel::default(), seed);
+//! let mut up: BTreeMap<SiloId, _> = roster().map(|silo| (silo, MessageReader::new(2))).collect();
+//! let mut down: BTreeMap<SiloId, _> = roster().map(|silo| (silo, MessageReader::new(2))).collect();
 //!
 //! silos.values_mut().for_each(Silo::handle_connected);
 //! loop {
 //!     // 1. Events first: what has to be on disk is on disk before anything leaves.
 //!     while let Some(_event) = coordinator.poll_event() {}
 //!     while let Some(transmit) = coordinator.poll_transmit() {
-//!         network.send(transmit.to, End::Coordinator, encode(&transmit.message)?)?;
+//!         for frame in encode(transmit.message, Compression::None)? {
+//!             network.send(transmit.to, End::Coordinator, frame)?;
+//!         }
 //!     }
 //!     for (&silo, machine) in &mut silos {
 //!         while let Some(_event) = machine.poll_event() {}
 //!         while let Some(message) = machine.poll_transmit() {
-//!             network.send(silo, End::Silo, encode(&message)?)?;
+//!             for frame in encode(message, Compression::None)? {
+//!                 network.send(silo, End::Silo, frame)?;
+//!             }
 //!         }
 //!     }
 //!     // 2. Whatever arrives before the next deadline, one frame at a time.
 //!     let (arrival, timeout) = (network.next_arrival(), coordinator.next_timeout());
 //!     if arrival.is_some_and(|at| timeout.is_none_or(|timeout| at < timeout)) {
 //!         let delivery = network.deliver().expect("a frame is under way");
+//!         let (silo, frame) = (delivery.silo, &delivery.frame);
 //!         match delivery.to {
 //!             End::Silo => {
-//!                 let silo = silos.get_mut(&delivery.silo).expect("a link for each silo");
-//!                 silo.handle(decode(&delivery.frame)?);
+//!                 let reader = down.get_mut(&silo).expect("a reader for each link");
+//!                 if let Some(message) = reader.read(frame)? {
+//!                     silos.get_mut(&silo).expect("a link for each silo").handle(message);
+//!                 }
 //!             }
-//!             End::Coordinator => match decode(&delivery.frame) {
-//!                 Ok(message) => coordinator.handle(network.now(), delivery.silo, message),
-//!                 Err(_) => coordinator.handle_malformed(delivery.silo),
+//!             End::Coordinator => match up.get_mut(&silo).expect("a reader for each link").read(frame) {
+//!                 Ok(Some(message)) => coordinator.handle(network.now(), silo, message),
+//!                 Ok(None) => {}
+//!                 Err(_) => coordinator.handle_malformed(silo),
 //!             },
 //!         }
 //!         continue;

@@ -5,8 +5,8 @@
 mod common;
 
 use accounting::{
-    Delta, Epsilon, Holdings, LedgerEntry, NeighboringRelation, PrivacyBudget, PrivacyFilter,
-    PrivacyUnit, RdpAccountant,
+    ClipNorm, Delta, Epsilon, Holdings, LedgerEntry, NeighboringRelation, NoiseMultiplier,
+    PrivacyBudget, PrivacyFilter, PrivacyUnit, RdpAccountant,
 };
 use common::{
     COHORT, Federation, LEARNING_RATE, LOCAL_STEPS, PARAMETERS, ROUNDS, SILOS, Setting, Toy, parts,
@@ -14,8 +14,11 @@ use common::{
 };
 use primitives::{ModelVector, Round, SiloId};
 use proptest::prelude::*;
-use protocol::{FinishReason, Frame, OpenGate, Refusal, Weights};
-use server::{Checkpoint, CohortLaw, Coordinator, CoordinatorEvent, Parts, Patience, RoundOutcome};
+use protocol::{Compression, FinishReason, Frame, OpenGate, Refusal, Weights};
+use server::{
+    Aggregator, Checkpoint, ClippedNoisedSum, CohortLaw, Coordinator, CoordinatorEvent, Parts,
+    Patience, RoundOutcome,
+};
 use siloscope_clients::{Silo, SiloCheckpoint, SiloEvent};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -218,6 +221,60 @@ fn updates_that_come_after_the_deadline_are_left_out_and_harm_no_later_round() {
     }
     let refused = |event: &CoordinatorEvent| matches!(event, CoordinatorEvent::SiloRefused { .. });
     assert!(!federation.events.iter().any(refused));
+}
+
+fn compressed(compression: Compression) -> Setting {
+    Setting {
+        compression,
+        ..Setting::default()
+    }
+}
+
+#[test]
+fn compression_costs_nothing_in_the_ledger_and_zstd_changes_nothing_at_all() {
+    let exact = run(&Setting::default()).outcomes();
+    assert_eq!(run(&compressed(Compression::Zstd)).outcomes(), exact);
+    for compression in [Compression::Fp16, Compression::Int8] {
+        let lossy = run(&compressed(compression));
+        for (lossy, exact) in lossy.outcomes().iter().zip(&exact) {
+            assert_ne!(lossy.model, exact.model);
+            assert_eq!(lossy.entries, exact.entries);
+        }
+    }
+}
+
+/// Rounding can make an update longer than it was: the coordinator of silo noise clips what it has decoded.
+#[test]
+fn the_coordinator_clips_what_it_has_decoded() {
+    let clip = 0.75;
+    let clip_norm = ClipNorm::try_new(clip).unwrap();
+    let silent = NoiseMultiplier::try_new(0.0).unwrap();
+    let setting = compressed(Compression::Int8);
+    let sum = ClippedNoisedSum::new(clip_norm, silent, COHORT as usize, seed());
+    let parts = Parts {
+        aggregator: Box::new(sum.clone()),
+        ..parts()
+    };
+    let initial = ModelVector::zeros(PARAMETERS);
+    let coordinator = Coordinator::new(setting.coordinator_plan(), parts, initial).unwrap();
+    let silos = Federation::new(&setting).silos;
+    let mut federation = Federation::with(&setting, coordinator, silos);
+    federation.run();
+    let mut longer = 0;
+    let mut before = ModelVector::zeros(PARAMETERS);
+    for outcome in federation.outcomes() {
+        longer += outcome
+            .updates
+            .values()
+            .filter(|update| update.delta.l2_norm() > clip)
+            .count();
+        let moved = outcome.model.minus(&before).unwrap();
+        let expected = sum.aggregate(outcome.round, &outcome.updates).unwrap();
+        assert!(moved.minus(&expected).unwrap().l2_norm() < 1e-5);
+        assert!(moved.l2_norm() <= clip * (1.0 + 1e-5));
+        before = outcome.model;
+    }
+    assert!(longer > 0, "some update was there to be clipped");
 }
 
 fn filter(epsilon: f64) -> PrivacyFilter<RdpAccountant> {

@@ -1,6 +1,7 @@
 //! The `[federation]` table: how many silos and rounds, who holds what, how updates combine.
 
 use data::{PartitionConfig, SpreadConfig};
+use protocol::Compression;
 use serde::{Deserialize, Serialize};
 use server::{AggregatorConfig, StrategyConfig};
 
@@ -27,6 +28,9 @@ pub struct FederationConfig {
     /// How the silos' updates become one.
     #[serde(default)]
     pub aggregator: AggregatorConfig,
+    /// How updates travel: the lossy ways change the run's numbers.
+    #[serde(default)]
+    pub compression: Compression,
 }
 
 impl FederationConfig {

@@ -11,7 +11,8 @@ use crate::progress::Progress;
 use clients::{LocalTrainer, Silo, SiloEvent, SiloPlan, TrainError, TrainingTask};
 use primitives::{Digest, SiloId};
 use protocol::{
-    CodecError, OpenGate, RoundGate, SiloUpdate, ToCoordinator, ToSilo, decode, encode,
+    CodecError, Compression, Message, MessageReader, OpenGate, RoundGate, SiloUpdate,
+    ToCoordinator, ToSilo, encode,
 };
 use rayon::prelude::*;
 use scenarios::Resolved;
@@ -25,7 +26,15 @@ pub struct Federation {
     silos: BTreeMap<SiloId, Silo>,
     trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
     network: MemoryNetwork,
+    readers: BTreeMap<SiloId, Readers>,
+    compression: Compression,
     refused: Option<String>,
+}
+
+/// What puts the messages of one link together, at its two ends.
+struct Readers {
+    coordinator: MessageReader<ToCoordinator>,
+    silo: MessageReader<ToSilo>,
 }
 
 /// Why a federation cannot be made or go on.
@@ -79,7 +88,8 @@ impl Federation {
             checkpoint,
         };
         let coordinator = driver::coordinator(resolved, start)?;
-        let silos = resolved
+        let parameters = resolved.plan.parameters;
+        let silos: BTreeMap<SiloId, Silo> = resolved
             .schedule
             .releases()
             .into_iter()
@@ -100,11 +110,20 @@ impl Federation {
             })
             .collect();
         let network = MemoryNetwork::new(LinkModel::default(), resolved.world.seed);
+        let readers = |&silo: &SiloId| {
+            let readers = Readers {
+                coordinator: MessageReader::new(parameters),
+                silo: MessageReader::new(parameters),
+            };
+            (silo, readers)
+        };
         let mut federation = Self {
             coordinator,
+            readers: silos.keys().map(readers).collect(),
             silos,
             trainers,
             network,
+            compression: resolved.file.scenario.federation.compression,
             refused: None,
         };
         federation
@@ -158,31 +177,38 @@ impl Federation {
 
     /// Puts everything that is to be sent on its way.
     fn send(&mut self) -> Result<(), FederationError> {
+        let mut queue = Outbox {
+            network: &mut self.network,
+            compression: self.compression,
+        };
         while let Some(transmit) = self.coordinator.poll_transmit() {
-            self.network
-                .send(transmit.to, End::Coordinator, encode(&transmit.message)?)?;
+            queue.send(transmit.to, End::Coordinator, transmit.message)?;
         }
         for (&id, silo) in &mut self.silos {
             while let Some(message) = silo.poll_transmit() {
-                self.network.send(id, End::Silo, encode(&message)?)?;
+                queue.send(id, End::Silo, message)?;
             }
         }
         Ok(())
     }
 
-    /// Hands over the next message, if one is under way.
+    /// Hands over the next frame, if one is under way.
     fn deliver(&mut self) -> Result<bool, FederationError> {
         let Some(delivery) = self.network.deliver() else {
             return Ok(false);
         };
+        let Some(readers) = self.readers.get_mut(&delivery.silo) else {
+            return Ok(true);
+        };
         match delivery.to {
             End::Coordinator => {
-                let message: ToCoordinator = decode(&delivery.frame)?;
-                self.coordinator.handle(delivery.at, delivery.silo, message);
+                if let Some(message) = readers.coordinator.read(&delivery.frame)? {
+                    self.coordinator.handle(delivery.at, delivery.silo, message);
+                }
             }
             End::Silo => {
-                let message: ToSilo = decode(&delivery.frame)?;
-                if let Some(silo) = self.silos.get_mut(&delivery.silo) {
+                let message = readers.silo.read(&delivery.frame)?;
+                if let (Some(message), Some(silo)) = (message, self.silos.get_mut(&delivery.silo)) {
                     silo.handle(message);
                 }
             }
@@ -228,5 +254,25 @@ impl Driver for Federation {
 
     fn advance(&mut self, _progress: &Progress) -> Result<Progressed, Failure> {
         Self::advance(self).map_err(Failure::run)
+    }
+}
+
+/// The network, for messages instead of frames.
+struct Outbox<'a> {
+    network: &'a mut MemoryNetwork,
+    compression: Compression,
+}
+
+impl Outbox<'_> {
+    fn send(
+        &mut self,
+        silo: SiloId,
+        from: End,
+        message: impl Message,
+    ) -> Result<(), FederationError> {
+        for frame in encode(message, self.compression)? {
+            self.network.send(silo, from, frame)?;
+        }
+        Ok(())
     }
 }

@@ -99,7 +99,9 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
             .into_iter()
             .filter_map(|loss| Some(format!("{}: {}", loss.unit, loss.why_infinite.as_ref()?)))
             .collect(),
-        bytes_sent: 2 * model_bytes * cohort as u64 * u64::from(rounds),
+        bytes_sent: (model_bytes + plan.scenario.federation.compression.bytes(plan.parameters))
+            * cohort as u64
+            * u64::from(rounds),
         memory: world.dataset.feature_bytes() as u64
             + rayon::current_num_threads() as u64 * per_network,
         seconds,

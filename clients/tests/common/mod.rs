@@ -5,7 +5,10 @@
 
 use accounting::{Mechanism, NoiseMultiplier, SamplingRate};
 use primitives::{Digest, ModelVector, Role, Round, Seed, SiloId, Stream, normal};
-use protocol::{OpenGate, Release, SiloUpdate, Task, UpdateMetrics, Weights, decode, encode};
+use protocol::{
+    Compression, Message, MessageReader, OpenGate, Release, SiloUpdate, Task, ToCoordinator,
+    ToSilo, UpdateMetrics, Weights, encode,
+};
 use server::{
     CohortLaw, Coordinator, CoordinatorEvent, CoordinatorPlan, FedAvg, Parts, Patience,
     RoundOutcome, WeightedMean,
@@ -101,8 +104,10 @@ impl LocalTrainer for Toy {
 pub(crate) struct Setting {
     pub(crate) link: LinkModel,
     pub(crate) network_seed: u64,
-    /// Whether every frame is sent twice.
+    /// Whether every message is sent twice.
     pub(crate) twice: bool,
+    /// How updates travel.
+    pub(crate) compression: Compression,
     pub(crate) weights: Weights,
     pub(crate) noise: f64,
     pub(crate) patience: Patience,
@@ -114,6 +119,7 @@ impl Default for Setting {
             link: LinkModel::default(),
             network_seed: 0,
             twice: false,
+            compression: Compression::None,
             weights: Weights::Uniform,
             noise: 0.5,
             patience: Patience {
@@ -170,6 +176,14 @@ pub(crate) fn parts() -> Parts {
     }
 }
 
+fn readers<'a, M: Message>(
+    silos: impl Iterator<Item = &'a SiloId>,
+) -> BTreeMap<SiloId, MessageReader<M>> {
+    silos
+        .map(|&silo| (silo, MessageReader::new(PARAMETERS as u64)))
+        .collect()
+}
+
 /// The driver: everything that the state machines do without.
 pub(crate) struct Federation {
     pub(crate) coordinator: Coordinator,
@@ -177,6 +191,9 @@ pub(crate) struct Federation {
     pub(crate) trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
     pub(crate) network: MemoryNetwork,
     pub(crate) twice: bool,
+    pub(crate) compression: Compression,
+    pub(crate) up: BTreeMap<SiloId, MessageReader<ToCoordinator>>,
+    pub(crate) down: BTreeMap<SiloId, MessageReader<ToSilo>>,
     pub(crate) events: Vec<CoordinatorEvent>,
     pub(crate) silo_events: Vec<(SiloId, SiloEvent)>,
 }
@@ -205,9 +222,12 @@ impl Federation {
                 .keys()
                 .map(|&silo| (silo, setting.trainer(silo)))
                 .collect(),
+            up: readers(silos.keys()),
+            down: readers(silos.keys()),
             silos,
             network: MemoryNetwork::new(setting.link, network_seed),
             twice: setting.twice,
+            compression: setting.compression,
             events: Vec::new(),
             silo_events: Vec::new(),
         }
@@ -252,35 +272,49 @@ impl Federation {
             .extend(std::iter::from_fn(|| self.coordinator.poll_event()));
         while let Some(transmit) = self.coordinator.poll_transmit() {
             for _ in 0..copies {
-                let frame = encode(&transmit.message).unwrap();
-                self.network
-                    .send(transmit.to, End::Coordinator, frame)
-                    .unwrap();
+                self.carry(transmit.to, End::Coordinator, transmit.message.clone());
             }
         }
-        for (&silo, machine) in &mut self.silos {
+        let silos: Vec<SiloId> = self.silos.keys().copied().collect();
+        for silo in silos {
+            let machine = self.silos.get_mut(&silo).unwrap();
             self.silo_events
                 .extend(std::iter::from_fn(|| Some((silo, machine.poll_event()?))));
-            while let Some(message) = machine.poll_transmit() {
+            let messages: Vec<_> = std::iter::from_fn(|| machine.poll_transmit()).collect();
+            for message in messages {
                 for _ in 0..copies {
-                    self.network
-                        .send(silo, End::Silo, encode(&message).unwrap())
-                        .unwrap();
+                    self.carry(silo, End::Silo, message.clone());
                 }
             }
         }
     }
 
+    fn carry(&mut self, silo: SiloId, from: End, message: impl Message) {
+        for frame in encode(message, self.compression).unwrap() {
+            self.network.send(silo, from, frame).unwrap();
+        }
+    }
+
+    /// Garbage costs a silo its connection: both begin anew, and so does the reader.
     fn receive(&mut self, delivery: &Delivery) {
         let (now, silo) = (self.network.now(), delivery.silo);
         match delivery.to {
-            End::Coordinator => match decode(&delivery.frame) {
-                Ok(message) => self.coordinator.handle(now, silo, message),
-                Err(_) => self.coordinator.handle_malformed(silo),
-            },
+            End::Coordinator => {
+                let reader = self.up.get_mut(&silo).unwrap();
+                match reader.read(&delivery.frame) {
+                    Ok(Some(message)) => self.coordinator.handle(now, silo, message),
+                    Ok(None) => {}
+                    Err(_) => {
+                        *reader = MessageReader::new(PARAMETERS as u64);
+                        self.coordinator.handle_malformed(silo);
+                    }
+                }
+            }
             End::Silo => {
-                let message = decode(&delivery.frame).unwrap();
-                self.silos.get_mut(&silo).unwrap().handle(message);
+                let reader = self.down.get_mut(&silo).unwrap();
+                if let Some(message) = reader.read(&delivery.frame).unwrap() {
+                    self.silos.get_mut(&silo).unwrap().handle(message);
+                }
             }
         }
     }

@@ -18,12 +18,12 @@ pub const MAGIC: [u8; 4] = *b"SILO";
 
 /// The layout of the header. What messages mean has a version of its own
 /// ([`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION)).
-pub const FRAMING_VERSION: u16 = 1;
+pub const FRAMING_VERSION: u16 = 2;
 
 /// Bytes in front of every payload.
 pub const HEADER_BYTES: usize = 10;
 
-/// One encoded message, without its header.
+/// A piece of a message, without its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame(Vec<u8>);
 
@@ -71,7 +71,7 @@ impl Frame {
         }
     }
 
-    /// The encoded message.
+    /// What it carries.
     pub fn payload(&self) -> &[u8] {
         &self.0
     }
@@ -234,14 +234,14 @@ mod tests {
     #[test]
     fn golden_bytes_of_a_frame() {
         let frame = Frame::try_new(vec![0xaa, 0xbb]).unwrap();
-        assert_eq!(frame.to_wire(), b"SILO\x01\x00\x02\x00\x00\x00\xaa\xbb");
+        assert_eq!(frame.to_wire(), b"SILO\x02\x00\x02\x00\x00\x00\xaa\xbb");
         assert_eq!(frame.wire_len(), 12);
     }
 
     #[test]
     fn a_promise_of_much_costs_nothing_until_it_is_kept() {
         let mut reader = FrameReader::new(u32::MAX);
-        let mut header: &[u8] = b"SILO\x01\x00\xff\xff\xff\xff";
+        let mut header: &[u8] = b"SILO\x02\x00\xff\xff\xff\xff";
         assert_eq!(reader.read(&mut header), Ok(None));
         let ReaderState::Payload { bytes, .. } = &reader.state else {
             panic!("a payload is due")
@@ -254,15 +254,15 @@ mod tests {
     fn what_is_no_frame_is_refused_for_good() {
         let cases: [(&[u8], FrameError); 3] = [
             (
-                b"HTTP\x01\x00\x00\x00\x00\x00",
+                b"HTTP\x02\x00\x00\x00\x00\x00",
                 FrameError::Magic { found: *b"HTTP" },
             ),
             (
-                b"SILO\x02\x00\x00\x00\x00\x00",
-                FrameError::Version { found: 2 },
+                b"SILO\x01\x00\x00\x00\x00\x00",
+                FrameError::Version { found: 1 },
             ),
             (
-                b"SILO\x01\x00\x09\x00\x00\x00",
+                b"SILO\x02\x00\x09\x00\x00\x00",
                 FrameError::TooLarge { bytes: 9, limit: 8 },
             ),
         ];
@@ -270,7 +270,7 @@ mod tests {
             let mut reader = FrameReader::new(8);
             assert_eq!(read_all(&mut reader, bytes), Err(error));
             assert_eq!(
-                read_all(&mut reader, b"SILO\x01\x00\x00\x00\x00\x00"),
+                read_all(&mut reader, b"SILO\x02\x00\x00\x00\x00\x00"),
                 Err(error)
             );
         }

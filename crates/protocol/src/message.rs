@@ -18,7 +18,7 @@ use primitives::{Digest, Round, SiloId};
 use serde::{Deserialize, Serialize};
 
 /// What messages mean. Raised by every change to a message, its fields or their order.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// From the coordinator to one silo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

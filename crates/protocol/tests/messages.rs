@@ -6,8 +6,9 @@ use accounting::{Mechanism, NoiseMultiplier, SamplingRate};
 use primitives::{Digest, ModelVector, Round, SiloId};
 use proptest::prelude::*;
 use siloscope_protocol::{
-    CodecError, Decline, FinishReason, Frame, Join, Message, PROTOCOL_VERSION, Refusal, Release,
-    SiloUpdate, Task, ToCoordinator, ToSilo, UpdateMetrics, Welcome, decode, encode,
+    CHUNK_VALUES, CodecError, Compression, Decline, FinishReason, Frame, Join, Message,
+    MessageReader, PROTOCOL_VERSION, Refusal, Release, SiloUpdate, Task, ToCoordinator, ToSilo,
+    UpdateMetrics, Welcome, encode,
 };
 use std::fmt::Debug;
 use std::num::NonZeroU32;
@@ -22,6 +23,35 @@ fn hex(bytes: &[u8]) -> String {
 
 fn digit(value: u8) -> char {
     char::from_digit(value.into(), 16).unwrap()
+}
+
+fn frames<M: Message>(message: M, compression: Compression) -> Vec<Frame> {
+    let frames = encode(message, compression).unwrap();
+    let announced = frames.len();
+    let frames: Vec<Frame> = frames.collect();
+    assert_eq!(frames.len(), announced);
+    frames
+}
+
+/// All frames in hexadecimal, one after the other.
+fn wire<M: Message>(message: M, compression: Compression) -> String {
+    let frames = frames(message, compression);
+    let frames: Vec<String> = frames.iter().map(|frame| hex(frame.payload())).collect();
+    frames.join(" ")
+}
+
+/// What a fresh reader makes of these frames: the message that the last one completes.
+fn read<M: Message>(frames: &[Frame]) -> Result<Option<M>, CodecError> {
+    let mut reader = MessageReader::new(1 << 20);
+    let mut message = None;
+    for frame in frames {
+        message = reader.read(frame)?;
+    }
+    Ok(message)
+}
+
+fn frame(bytes: &[u8]) -> Frame {
+    Frame::try_new(bytes.to_vec()).unwrap()
 }
 
 fn digest() -> Digest {
@@ -49,7 +79,7 @@ fn update() -> SiloUpdate {
 /// A changed line here is a new [`PROTOCOL_VERSION`].
 #[test]
 fn golden_bytes_of_messages_to_a_silo() {
-    assert_eq!(PROTOCOL_VERSION, 1);
+    assert_eq!(PROTOCOL_VERSION, 2);
     let task = Task {
         round: Round(3),
         model: ModelVector::from(vec![1.0, -0.5]),
@@ -60,29 +90,32 @@ fn golden_bytes_of_messages_to_a_silo() {
                 round: Round(3),
                 rounds: 30,
             }),
-            "00031e".to_owned(),
+            "0000031e00",
         ),
-        (ToSilo::Train(task), "0103020000803f000000bf".to_owned()),
+        (
+            ToSilo::Train(task),
+            "00010300010200 0100000000000000803f000000bf",
+        ),
         (
             ToSilo::Refuse(Refusal::WrongRound {
                 expected: Round(3),
                 found: Round(2),
             }),
-            "02060302".to_owned(),
+            "000206030200",
         ),
-        (ToSilo::Finish(FinishReason::RoundsDone), "0300".to_owned()),
+        (ToSilo::Finish(FinishReason::RoundsDone), "00030000"),
         (
             ToSilo::Finish(FinishReason::QuorumLost {
                 round: Round(3),
                 accepted: 1,
                 quorum: 2,
             }),
-            "0302030102".to_owned(),
+            "00030203010200",
         ),
     ];
     for (message, golden) in cases {
         assert_eq!(
-            hex(encode(&message).unwrap().payload()),
+            wire(message.clone(), Compression::None),
             golden,
             "{message:?}"
         );
@@ -109,70 +142,210 @@ fn golden_bytes_of_messages_to_the_coordinator() {
     let half = "000000000000e03f";
     let one = "000000000000f03f";
     let two = "0000000000000040";
-    let delta = "020000803f000000bf";
+    let delta = "010200 0100000000000000803f000000bf";
     let cases = [
-        (ToCoordinator::Join(join), format!("00010240{text}")),
+        (ToCoordinator::Join(join), format!("0000020240{text}00")),
         (
             ToCoordinator::Update(update()),
-            format!("010302{delta}{one}0103{half}{one}1400"),
+            format!("0001030200{one}0103{half}{one}1400{delta}"),
         ),
         (
             ToCoordinator::Update(open),
-            format!("010302{delta}{one}0001fb2c0101{two}"),
+            format!("0001030200{one}0001fb2c0101{two}{delta}"),
         ),
         (
             ToCoordinator::Decline {
                 round: Round(3),
                 reason: Decline::AlreadySpent { last: Round(4) },
             },
-            "02030104".to_owned(),
+            "000203010400".to_owned(),
         ),
     ];
     for (message, golden) in cases {
         assert_eq!(
-            hex(encode(&message).unwrap().payload()),
+            wire(message.clone(), Compression::None),
             golden,
             "{message:?}"
         );
     }
 }
 
+/// One vector in every form: its outline's last byte is the format, its chunk's sixth byte says zstd.
+#[test]
+fn golden_bytes_of_compressed_updates() {
+    let head = "0001030200000000000000f03f0103000000000000e03f000000000000f03f1400";
+    let cases = [
+        (Compression::Fp16, "010201 010000000000003c00b8"),
+        (Compression::Int8, "010202 0100000000000402013c7fc0"),
+    ];
+    for (compression, rest) in cases {
+        let found = wire(ToCoordinator::Update(update()), compression);
+        assert_eq!(found.strip_prefix(head), Some(rest), "{compression:?}");
+    }
+}
+
 #[test]
 fn a_message_must_use_all_of_its_bytes_and_all_of_its_bytes_must_come() {
-    let frame = encode(&ToCoordinator::Update(update())).unwrap();
-    let mut longer = frame.payload().to_vec();
-    longer.push(0);
-    let error = decode::<ToCoordinator>(&Frame::try_new(longer).unwrap()).unwrap_err();
-    assert_eq!(error, CodecError::Trailing { left: 1 });
-    for cut in 0..frame.payload().len() {
-        let part = Frame::try_new(frame.payload()[..cut].to_vec()).unwrap();
-        assert!(
-            matches!(decode::<ToCoordinator>(&part), Err(CodecError::Decode(_))),
-            "{cut}"
+    let whole = frames(ToCoordinator::Update(update()), Compression::None);
+    assert_eq!(read(&whole), Ok(Some(ToCoordinator::Update(update()))));
+    let head = whole[0].payload();
+    let longer = frame(&[head, &[0]].concat());
+    assert_eq!(
+        read::<ToCoordinator>(&[longer]),
+        Err(CodecError::Trailing { left: 1 })
+    );
+    for cut in 1..head.len() {
+        let error = read::<ToCoordinator>(&[frame(&head[..cut])]).unwrap_err();
+        assert!(matches!(error, CodecError::Decode(_)), "{cut}");
+    }
+    let chunk = whole[1].payload();
+    for cut in 1..chunk.len() {
+        let error = read::<ToCoordinator>(&[whole[0].clone(), frame(&chunk[..cut])]).unwrap_err();
+        assert!(matches!(error, CodecError::ChunkSize { .. }), "{cut}");
+    }
+    let longer = frame(&[chunk, &[0]].concat());
+    let error = read::<ToCoordinator>(&[whole[0].clone(), longer]).unwrap_err();
+    assert_eq!(
+        error,
+        CodecError::ChunkSize {
+            number: 0,
+            expected: 8
+        }
+    );
+}
+
+/// A task of two chunks and a bit.
+fn long_task() -> (Task, Vec<Frame>) {
+    let values = (0..2 * CHUNK_VALUES + 3).map(|i| (i as f32).sin());
+    let task = Task {
+        round: Round(3),
+        model: values.collect::<Vec<_>>().into(),
+    };
+    let frames = frames(ToSilo::Train(task.clone()), Compression::None);
+    assert_eq!(frames.len(), 4);
+    (task, frames)
+}
+
+#[test]
+fn frames_that_are_lost_repeated_or_swapped_end_the_stream() {
+    let (task, whole) = long_task();
+    assert_eq!(read(&whole), Ok(Some(ToSilo::Train(task))));
+    let order = |numbers: &[usize]| {
+        let frames: Vec<Frame> = numbers.iter().map(|&at| whole[at].clone()).collect();
+        read::<ToSilo>(&frames).unwrap_err()
+    };
+    let chunk = |found, expected| CodecError::ChunkOrder { found, expected };
+    assert_eq!(order(&[0, 2]), chunk(1, 0));
+    assert_eq!(order(&[0, 1, 1]), chunk(0, 1));
+    assert_eq!(order(&[0, 1, 3]), chunk(2, 1));
+    assert!(matches!(
+        order(&[1]),
+        CodecError::Order {
+            found: "a chunk",
+            ..
+        }
+    ));
+    assert!(matches!(
+        order(&[0, 1, 0]),
+        CodecError::Order {
+            found: "a message",
+            ..
+        }
+    ));
+    assert!(matches!(
+        order(&[0, 1, 2, 3, 3]),
+        CodecError::Order {
+            found: "a chunk",
+            ..
+        }
+    ));
+
+    let mut reader = MessageReader::<ToSilo>::new(1 << 20);
+    let error = reader.read(&frame(&[7, 7])).unwrap_err();
+    assert_eq!(error, CodecError::Mark { found: Some(7) });
+    assert_eq!(reader.read(&whole[0]), Err(error), "an error is for good");
+    assert_eq!(
+        read::<ToSilo>(&[frame(&[])]),
+        Err(CodecError::Mark { found: None })
+    );
+}
+
+#[test]
+fn a_vector_longer_than_the_federations_model_is_refused_at_its_head() {
+    let (task, frames) = long_task();
+    let values = task.model.len() as u64;
+    let limit = values - 1;
+    let error = MessageReader::<ToSilo>::new(limit).read(&frames[0]);
+    assert_eq!(error, Err(CodecError::TooLong { values, limit }));
+    assert_eq!(
+        MessageReader::<ToSilo>::new(values).read(&frames[0]),
+        Ok(None)
+    );
+    // A vector written into the head itself would pass by that limit.
+    let inline = frame(b"\x00\x01\x03\x01\x00\x00\x80\x3f\x01\x00\x00");
+    assert!(matches!(
+        read::<ToSilo>(&[inline]),
+        Err(CodecError::Decode(_))
+    ));
+}
+
+#[test]
+fn zstd_changes_the_bytes_on_the_way_and_nothing_else() {
+    let delta: Vec<f32> = (0..CHUNK_VALUES + 100)
+        .map(|i| (i as f32 * 0.01).cos() * 1e-3)
+        .collect();
+    let update = SiloUpdate {
+        delta: delta.into(),
+        ..update()
+    };
+    let pairs = [
+        (Compression::None, Compression::Zstd),
+        (Compression::Fp16, Compression::Fp16Zstd),
+        (Compression::Int8, Compression::Int8Zstd),
+    ];
+    for (plain, squeezed) in pairs {
+        let plain = frames(ToCoordinator::Update(update.clone()), plain);
+        let squeezed = frames(ToCoordinator::Update(update.clone()), squeezed);
+        assert_eq!(
+            read::<ToCoordinator>(&plain),
+            read::<ToCoordinator>(&squeezed)
         );
+        let bytes = |frames: &[Frame]| frames.iter().map(Frame::wire_len).sum::<usize>();
+        assert!(bytes(&squeezed) < bytes(&plain));
+        // A squeezed chunk that unfolds to more than its values is refused without unfolding it.
+        let zeros = zstd::bulk::compress(&vec![0; 64 << 20], 1).unwrap();
+        let bomb = frame(&[&[1, 0, 0, 0, 0, 1][..], &zeros].concat());
+        let error = read::<ToCoordinator>(&[plain[0].clone(), bomb]).unwrap_err();
+        assert!(
+            matches!(error, CodecError::ChunkSize { number: 0, .. }),
+            "{error}"
+        );
+    }
+}
+
+/// Models are never rounded, whatever is asked for updates.
+#[test]
+fn a_model_travels_exactly() {
+    let task = Task {
+        round: Round(1),
+        model: vec![0.1, 1e-30, 3e38].into(),
+    };
+    for compression in [Compression::Fp16, Compression::Int8, Compression::Int8Zstd] {
+        let frames = frames(ToSilo::Train(task.clone()), compression);
+        assert_eq!(read(&frames), Ok(Some(ToSilo::Train(task.clone()))));
     }
 }
 
 #[test]
 fn a_number_out_of_its_range_is_no_message() {
-    let frame = encode(&ToCoordinator::Update(update())).unwrap();
+    let frames = frames(ToCoordinator::Update(update()), Compression::None);
+    let head = frames[0].payload();
     let half = 0.5_f64.to_le_bytes();
-    let at = frame
-        .payload()
-        .windows(8)
-        .position(|window| window == half)
-        .unwrap();
-    let mut bytes = frame.payload().to_vec();
+    let at = head.windows(8).position(|window| window == half).unwrap();
+    let mut bytes = head.to_vec();
     bytes[at..at + 8].copy_from_slice(&1.5_f64.to_le_bytes());
-    let error = decode::<ToCoordinator>(&Frame::try_new(bytes).unwrap()).unwrap_err();
+    let error = read::<ToCoordinator>(&[frame(&bytes)]).unwrap_err();
     assert!(error.to_string().contains("sampling rate 1.5"), "{error}");
-}
-
-/// A length prefix of 2⁶³ values with nothing behind it.
-#[test]
-fn a_promised_length_takes_no_memory() {
-    let bytes = b"\x01\x03\x00\xfd\x00\x00\x00\x00\x00\x00\x00\x80".to_vec();
-    assert!(decode::<ToSilo>(&Frame::try_new(bytes).unwrap()).is_err());
 }
 
 fn model() -> impl Strategy<Value = ModelVector> {
@@ -331,9 +504,12 @@ fn to_coordinator() -> impl Strategy<Value = ToCoordinator> {
     ]
 }
 
-fn there_and_back<M: Message + PartialEq + Debug>(message: &M) -> Result<(), TestCaseError> {
-    let frame = encode(message).unwrap();
-    prop_assert_eq!(&decode::<M>(&frame).unwrap(), message);
+fn there_and_back<M: Message + Clone + PartialEq + Debug>(
+    message: &M,
+) -> Result<(), TestCaseError> {
+    let frames = frames(message.clone(), Compression::Zstd);
+    let expected = Ok(Some(message.clone()));
+    prop_assert_eq!(read::<M>(&frames), expected);
     Ok(())
 }
 
@@ -346,22 +522,37 @@ proptest! {
 
     #[test]
     fn garbage_is_refused_or_is_a_message_of_its_own(
-        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..4),
+        marked: bool,
     ) {
-        let frame = Frame::try_new(bytes).unwrap();
-        if let Ok(message) = decode::<ToCoordinator>(&frame) {
-            prop_assert!(encode(&message).is_ok());
-        }
-        if let Ok(message) = decode::<ToSilo>(&frame) {
-            prop_assert!(encode(&message).is_ok());
+        let mut up = MessageReader::<ToCoordinator>::new(100);
+        let mut down = MessageReader::<ToSilo>::new(100);
+        for mut bytes in frames {
+            if marked && let Some(first) = bytes.first_mut() {
+                *first &= 1;
+            }
+            if let Ok(Some(message)) = up.read(&frame(&bytes)) {
+                prop_assert!(encode(message, Compression::None).is_ok());
+            }
+            if let Ok(Some(message)) = down.read(&frame(&bytes)) {
+                prop_assert!(encode(message, Compression::None).is_ok());
+            }
         }
     }
 
     #[test]
-    fn a_flipped_bit_never_panics(message in to_coordinator(), at: prop::sample::Index, bit in 0u8..8) {
-        let mut bytes = encode(&message).unwrap().payload().to_vec();
+    fn a_flipped_bit_never_panics(
+        message in to_coordinator(),
+        which: prop::sample::Index,
+        at: prop::sample::Index,
+        bit in 0u8..8,
+    ) {
+        let mut frames = frames(message, Compression::Zstd);
+        let which = which.index(frames.len());
+        let mut bytes = frames[which].payload().to_vec();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
-        let _ = decode::<ToCoordinator>(&Frame::try_new(bytes).unwrap());
+        frames[which] = frame(&bytes);
+        let _ = read::<ToCoordinator>(&frames);
     }
 }
