@@ -301,6 +301,17 @@ impl From<Queries> for BTreeMap<SubjectId, u32> {
     }
 }
 
+impl SignalKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Loss,
+        Self::Probability,
+        Self::Margin,
+        Self::NeighbourhoodLoss,
+        Self::GradientNorm,
+    ];
+}
+
 impl fmt::Display for SignalKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -94,7 +94,16 @@ impl ScenarioFile {
     ) -> Result<Self, ScenarioError> {
         let text =
             overrides::apply(text, settings).map_err(|fault| ScenarioError::one(file, fault))?;
-        let as_written = settings.is_empty();
+        Self::read(file, folder, text, settings.is_empty())
+    }
+
+    /// Reads and checks a text whose lines are the file's if it is `as_written`.
+    pub(crate) fn read(
+        file: &Path,
+        folder: &Path,
+        text: String,
+        as_written: bool,
+    ) -> Result<Self, ScenarioError> {
         let scenario: Scenario = toml::from_str(&text).map_err(|error| {
             let mut fault = diagnosis::of_toml(&text, &error);
             fault.line = fault.line.filter(|_| as_written);

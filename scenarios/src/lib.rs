@@ -10,6 +10,7 @@
 //! ([`ScenarioError`]), and says it as early as it can be known.
 
 mod adversary;
+mod attacked;
 mod calibration;
 mod catalog;
 mod check;

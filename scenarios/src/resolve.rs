@@ -61,6 +61,21 @@ impl Resolved {
             plan,
         })
     }
+
+    /// The same run, attacked as `file` says: a scenario that differs from this one in `[adversary]`, `[[attacks]]`
+    /// and `[gates]` alone ([`ScenarioFile::attacked_with`]).
+    ///
+    /// # Errors
+    /// If too few subjects remain to be attacked. Nothing is changed then.
+    pub fn attack_with(&mut self, file: ScenarioFile) -> Result<(), ScenarioError> {
+        check_adversary(&file, &self.world)?;
+        let scenario = &mut self.plan.scenario;
+        scenario.adversary = file.scenario.adversary.clone();
+        scenario.attacks.clone_from(&file.scenario.attacks);
+        scenario.gates = file.scenario.gates.clone();
+        self.file = file;
+        Ok(())
+    }
 }
 
 /// Thresholds are chosen on known subjects, and at least two members and two non-members must remain.

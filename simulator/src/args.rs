@@ -53,6 +53,8 @@ pub enum Command {
     Run(RunArgs),
     /// Go on with an interrupted run
     Resume(ResumeArgs),
+    /// Attack a finished run again, with its own attacks or others, without training again
+    Attack(AttackArgs),
     /// Check a scenario and its data without running it
     Validate(ScenarioArgs),
     /// What a scenario will cost, before anything is trained: noise, epsilon by unit, steps, memory, time
@@ -139,6 +141,22 @@ impl SpeedArgs {
 pub struct ResumeArgs {
     /// The run folder, or its name under runs/
     pub run: PathBuf,
+    /// How fast to do it.
+    #[command(flatten)]
+    pub speed: SpeedArgs,
+}
+
+/// A finished run to attack.
+#[derive(Debug, Args)]
+pub struct AttackArgs {
+    /// The run folder, or its name under runs/
+    pub run: PathBuf,
+    /// A file with [[attacks]], and if need be [adversary] and [gates], to use instead of the scenario's
+    #[arg(long, value_name = "FILE")]
+    pub attacks: Option<PathBuf>,
+    /// Change a key of [adversary], [[attacks]] or [gates], e.g. --set adversary.known_subjects=5 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<String>,
     /// How fast to do it.
     #[command(flatten)]
     pub speed: SpeedArgs,

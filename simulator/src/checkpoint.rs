@@ -10,7 +10,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use server::{Checkpoint, Moments, ServerState};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 const CHECKPOINTS: &str = "checkpoints";
@@ -97,26 +97,23 @@ pub fn write_signals(
     folder.write(signals_file(round), &serialize(tensors, None))
 }
 
-/// What was seen of one round, for each of `regimes` in turn.
+/// What was seen of one round: every one of `kinds`, for each of `regimes` in turn.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If it cannot be read or is not all there.
 pub fn read_signals(
-    folder: &RunFolder,
+    folder: &Path,
     round: Round,
     regimes: impl Iterator<Item = RecordRegime>,
+    kinds: &BTreeSet<SignalKind>,
 ) -> Result<Vec<RoundSignals>, FolderError> {
-    let path = folder.file(signals_file(round));
+    let path = folder.join(signals_file(round));
     let bytes = folder::read(&path)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
     regimes
         .map(|regime| {
             let mut columns = BTreeMap::new();
-            for kind in [
-                SignalKind::Loss,
-                SignalKind::Margin,
-                SignalKind::Probability,
-            ] {
+            for &kind in kinds {
                 let name = format!("{regime}.{kind}");
                 columns.insert(
                     kind,
@@ -126,6 +123,37 @@ pub fn read_signals(
             Ok(RoundSignals { round, columns })
         })
         .collect()
+}
+
+/// The kinds of signal that were recorded of one round; none if it has no file.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn recorded_kinds(folder: &Path, round: Round) -> Result<BTreeSet<SignalKind>, FolderError> {
+    let path = folder.join(signals_file(round));
+    if !path.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let bytes = folder::read(&path)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
+    let named = |kind: &SignalKind| {
+        let end = format!(".{kind}");
+        tensors.names().iter().any(|name| name.ends_with(&end))
+    };
+    Ok(SignalKind::ALL.into_iter().filter(named).collect())
+}
+
+/// The model after one round, out of its checkpoint.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn model(folder: &Path, round: Round) -> Result<ModelVector, FolderError> {
+    let path = folder.join(file(round));
+    let bytes = folder::read(&path)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
+    values(&tensors, "model")
+        .map(ModelVector::from)
+        .map_err(|error| damaged(&path, error))
 }
 
 /// The rounds that have a checkpoint in `folder`, in order.

@@ -1,8 +1,10 @@
 //! What each verb does.
 
+use crate::archive::{self, Archive};
 use crate::args::{
-    CompareArgs, InitArgs, OutputArgs, ResumeArgs, RunArgs, RunFolderArgs, ScenarioArgs,
+    AttackArgs, CompareArgs, InitArgs, OutputArgs, ResumeArgs, RunArgs, RunFolderArgs, ScenarioArgs,
 };
+use crate::attack;
 use crate::driver;
 use crate::exit::{Exit, Failure};
 use crate::folder::{FolderError, RunFolder};
@@ -67,6 +69,38 @@ pub fn resume(
         driver::in_memory,
     )?;
     conclude("run", &finished, output)
+}
+
+/// Attacks a finished run again.
+pub fn attack(args: &AttackArgs, output: OutputArgs) -> Result<Exit, Failure> {
+    let archive = Archive::open(find_run(&args.run))?;
+    let file = archive
+        .resolved
+        .file
+        .attacked_with(args.attacks.as_deref(), &args.set)
+        .map_err(Failure::scenario)?;
+    let attacked = attack::anew(archive, file)?;
+    let anew: Vec<String> = attacked.anew.iter().map(ToString::to_string).collect();
+    if !output.quiet {
+        let signals = if anew.is_empty() {
+            "from the signals of the run".to_owned()
+        } else {
+            format!("{} looked up in the run's checkpoints", anew.join(", "))
+        };
+        tell(&format!(
+            "attacked {} models with {}; {signals}",
+            attacked.rounds,
+            attacked.attacks.join(", ")
+        ));
+    }
+    let did =
+        json!({ "models": attacked.rounds, "attacks": attacked.attacks, "signals_anew": anew });
+    conclude_with(
+        "attack",
+        &attacked.finished,
+        output,
+        json!({ "attacked": did }),
+    )
 }
 
 /// Checks a scenario with its data.
@@ -225,10 +259,7 @@ fn open_finished(run: &Path) -> Result<Finished, Failure> {
     if !session::has_begun(&path) {
         return Err(FolderError::NotARun(path).into());
     }
-    Err(Failure::run(format!(
-        "{0} has no report yet: finish it with `siloscope resume {0}`",
-        path.display()
-    )))
+    Err(archive::unfinished(&path))
 }
 
 /// A scenario with its data and its plan.
@@ -273,6 +304,16 @@ fn opening(resolved: &Resolved, folder: &Path) -> String {
 
 /// Says how a run ended: to people on stderr, to programs on stdout.
 fn conclude(command: &str, finished: &Finished, output: OutputArgs) -> Result<Exit, Failure> {
+    conclude_with(command, finished, output, json!({}))
+}
+
+/// The same, with more for programs to read.
+fn conclude_with(
+    command: &str,
+    finished: &Finished,
+    output: OutputArgs,
+    mut content: serde_json::Value,
+) -> Result<Exit, Failure> {
     let Finished {
         report,
         folder,
@@ -281,7 +322,9 @@ fn conclude(command: &str, finished: &Finished, output: OutputArgs) -> Result<Ex
     if output.json {
         let value: serde_json::Value =
             serde_json::from_str(&report.to_json()).map_err(Failure::run)?;
-        print_json(command, *exit, json!({ "folder": folder, "report": value }))?;
+        content["folder"] = json!(folder);
+        content["report"] = value;
+        print_json(command, *exit, content)?;
     }
     if !output.quiet {
         let page = folder.join("report.html");

@@ -6,9 +6,10 @@
 )]
 
 mod account;
+mod archive;
 mod args;
 mod assembly;
-mod attacker;
+mod attack;
 mod checkpoint;
 mod commands;
 mod driver;
@@ -85,6 +86,10 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
         Command::Resume(args) => {
             args.speed.apply()?;
             commands::resume(&args, output, interrupt)
+        }
+        Command::Attack(args) => {
+            args.speed.apply()?;
+            commands::attack(&args, output)
         }
         Command::Validate(args) => commands::validate(&args, output),
         Command::Plan(args) => commands::plan(&args, output),

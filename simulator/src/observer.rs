@@ -7,18 +7,23 @@ use attacks::{Queries, RecordRegime, RoundSignals, SignalKind};
 use data::SubjectIndex;
 use primitives::{ModelVector, RecordId, Round};
 use rayon::prelude::*;
-use scenarios::World;
-use std::collections::BTreeMap;
+use scenarios::{Scenario, World};
+use std::collections::{BTreeMap, BTreeSet};
 use training::{Backend, Evaluator, NetworkError, RecordScore};
 
 /// Records that one thread scores at a time. A constant, so that no score depends on the number of threads.
 const CHUNK: usize = 512;
+
+/// A signal out of what a model says about a record.
+type OfScore = fn(&RecordScore) -> f32;
 
 /// Asks the model of every round about the same records.
 #[derive(Debug)]
 pub struct Observer<'a> {
     world: &'a World,
     backend: Backend,
+    /// What is looked for in the adversary's records.
+    kinds: BTreeSet<SignalKind>,
     /// Everything that is asked about, in id order.
     records: Vec<RecordId>,
     /// Positions in `records` of the population's.
@@ -39,8 +44,9 @@ pub struct Sight {
 }
 
 impl<'a> Observer<'a> {
-    /// An observer of the world's models. A regime in which the adversary holds no record is left out.
-    pub fn new(world: &'a World, backend: Backend) -> Self {
+    /// An observer of the world's models that looks for what the scenario's attacks read, and always for loss,
+    /// margin and probability. A regime in which the adversary holds no record is left out.
+    pub fn new(world: &'a World, scenario: &Scenario) -> Self {
         let mut records = world.adversary.all_records();
         records.extend_from_slice(world.pools.population_records());
         records.sort_unstable();
@@ -73,7 +79,12 @@ impl<'a> Observer<'a> {
             .collect();
         Self {
             world,
-            backend,
+            backend: scenario.training.backend,
+            kinds: BTreeSet::from([
+                SignalKind::Loss,
+                SignalKind::Margin,
+                SignalKind::Probability,
+            ]),
             records,
             population,
             regimes,
@@ -85,6 +96,11 @@ impl<'a> Observer<'a> {
         self.regimes
             .iter()
             .map(|(regime, queries, _)| (*regime, queries))
+    }
+
+    /// What is looked for.
+    pub const fn kinds(&self) -> &BTreeSet<SignalKind> {
+        &self.kinds
     }
 
     /// Looks at the model of `round`.
@@ -104,16 +120,53 @@ impl<'a> Observer<'a> {
             .map(|score| f64::from(score.loss))
             .sum::<f64>()
             / count;
-        let signals = self
-            .regimes
-            .iter()
-            .map(|(_, _, positions)| signals(round, positions, &scores))
-            .collect();
         Ok(Sight {
             accuracy,
             loss,
-            signals,
+            signals: self.read(round, &scores, &self.kinds),
         })
+    }
+
+    /// Looks for `kinds` in the model of `round`, and for nothing else. By regime.
+    ///
+    /// # Errors
+    /// If the model does not fit the data.
+    pub fn signals(
+        &self,
+        round: Round,
+        model: &ModelVector,
+        kinds: &BTreeSet<SignalKind>,
+    ) -> Result<Vec<RoundSignals>, NetworkError> {
+        Ok(self.read(round, &self.scores(model)?, kinds))
+    }
+
+    /// The signals of every regime out of the scores of all records.
+    fn read(
+        &self,
+        round: Round,
+        scores: &[RecordScore],
+        kinds: &BTreeSet<SignalKind>,
+    ) -> Vec<RoundSignals> {
+        let of_scores: [(SignalKind, OfScore); 3] = [
+            (SignalKind::Loss, |score| score.loss),
+            (SignalKind::Margin, |score| score.margin),
+            (SignalKind::Probability, |score| (-score.loss).exp()),
+        ];
+        let regime = |(_, _, positions): &(_, _, Vec<u32>)| {
+            let column = |signal: OfScore| {
+                let of_record = |&position: &u32| signal(&scores[position as usize]);
+                positions.iter().map(of_record).collect()
+            };
+            let columns = of_scores
+                .into_iter()
+                .filter(|(kind, _)| kinds.contains(kind))
+                .map(|(kind, signal)| (kind, column(signal)));
+            RoundSignals {
+                round,
+                columns: columns.collect(),
+            }
+        };
+        self.regimes.iter().map(regime).collect()
     }
 
     fn scores(&self, model: &ModelVector) -> Result<Vec<RecordScore>, NetworkError> {
@@ -136,19 +189,4 @@ fn queries(index: &SubjectIndex) -> Option<Queries> {
         .map(|subject| (subject, index.records(subject).len() as u32))
         .collect();
     Queries::try_new(&counts).ok()
-}
-
-fn signals(round: Round, positions: &[u32], scores: &[RecordScore]) -> RoundSignals {
-    let column = |signal: fn(&RecordScore) -> f32| -> Vec<f32> {
-        positions
-            .iter()
-            .map(|&position| signal(&scores[position as usize]))
-            .collect()
-    };
-    let columns = BTreeMap::from([
-        (SignalKind::Loss, column(|score| score.loss)),
-        (SignalKind::Margin, column(|score| score.margin)),
-        (SignalKind::Probability, column(|score| (-score.loss).exp())),
-    ]);
-    RoundSignals { round, columns }
 }

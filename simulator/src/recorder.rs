@@ -1,6 +1,6 @@
 //! Measures, attacks, accounts for and stores every round of a run.
 
-use crate::attacker::{Attacker, AttackerError};
+use crate::attack::{self, Attacker, AttackerError};
 use crate::checkpoint::{self, Journals};
 use crate::events::{Event, RoundFigures};
 use crate::exit::Failure;
@@ -13,6 +13,7 @@ use primitives::{ModelVector, Round, SiloId};
 use report::model::Real;
 use scenarios::Resolved;
 use server::Checkpoint;
+use std::path::Path;
 
 /// What was released, one line an entry.
 pub const LEDGER: &str = "ledger.jsonl";
@@ -66,20 +67,18 @@ impl<'a> Recorder<'a> {
         let mut recorder = Self::empty(resolved, folder)?;
         folder.cut(LEDGER, journals.ledger)?;
         folder.cut(EVENTS, journals.events)?;
-        for entry in lines::<LedgerEntry>(folder, LEDGER)? {
+        for entry in lines::<LedgerEntry>(folder.path(), LEDGER)? {
             recorder.odometer.append(entry).map_err(Failure::run)?;
         }
-        for event in lines::<Event>(folder, EVENTS)? {
+        for event in lines::<Event>(folder.path(), EVENTS)? {
             if let Event::RoundFinished(figures) = event {
                 recorder.rounds.push(figures);
             }
         }
         if let Some(attacker) = &mut recorder.attacker {
             for seen in 0..=round.0 {
-                let regimes = recorder.observer.regimes().map(|(regime, _)| regime);
-                attacker
-                    .see(checkpoint::read_signals(folder, Round(seen), regimes)?)
-                    .map_err(Failure::run)?;
+                let signals = attack::recorded(folder.path(), &recorder.observer, Round(seen))?;
+                attacker.see(signals).map_err(Failure::run)?;
             }
         }
         recorder.journals = journals;
@@ -88,7 +87,7 @@ impl<'a> Recorder<'a> {
 
     fn empty(resolved: &'a Resolved, folder: &'a RunFolder) -> Result<Self, Failure> {
         let world = &resolved.world;
-        let observer = Observer::new(world, resolved.file.scenario.training.backend);
+        let observer = Observer::new(world, &resolved.file.scenario);
         let attacker =
             Attacker::new(&resolved.file.scenario, world, &observer).map_err(|error| {
                 Failure::scenario(format!(
@@ -198,11 +197,11 @@ impl<'a> Recorder<'a> {
 }
 
 /// The lines of a journal.
-fn lines<T: serde::de::DeserializeOwned>(
-    folder: &RunFolder,
-    name: &str,
-) -> Result<Vec<T>, Failure> {
-    let path = folder.file(name);
+///
+/// # Errors
+/// If it cannot be read.
+pub fn lines<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>, Failure> {
+    let path = folder.join(name);
     let bytes = folder::read(&path)?;
     let damaged = |what: String| folder::FolderError::Damaged {
         path: path.clone(),

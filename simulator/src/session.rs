@@ -3,7 +3,7 @@
 use crate::assembly::{self, Outcome};
 use crate::checkpoint;
 use crate::driver::{Driver, Progressed, Start};
-use crate::events::Event;
+use crate::events::{Event, RoundFigures};
 use crate::exit::{Exit, Failure};
 use crate::folder::{self, FolderError, RunFolder};
 use crate::gate::gate;
@@ -47,6 +47,18 @@ pub struct Finished {
     pub exit: Exit,
 }
 
+impl Finished {
+    /// The run in `folder` with this report.
+    pub fn new(report: RunReport, folder: PathBuf) -> Self {
+        let exit = exit_of(&report);
+        Self {
+            report,
+            folder,
+            exit,
+        }
+    }
+}
+
 /// The folder of a plan below `out`.
 pub fn folder_of(plan: &Plan, out: &Path) -> PathBuf {
     out.join(format!("{}-{}", plan.scenario.name, plan.digest().short()))
@@ -71,11 +83,7 @@ pub fn finished(path: &Path) -> Result<Option<Finished>, Failure> {
             what: error.to_string(),
         }
     })?;
-    Ok(Some(Finished {
-        exit: exit_of(&report),
-        report,
-        folder: path.to_owned(),
-    }))
+    Ok(Some(Finished::new(report, path.to_owned())))
 }
 
 /// Whether the folder holds a run, finished or not.
@@ -294,11 +302,12 @@ fn finish(
     };
     let report = assembly::report(Outcome {
         resolved,
+        plan: resolved.plan.digest(),
         rounds,
         statement: Statement::of(resolved, recorder.ledger(), last),
         findings,
-        reason,
-        refused: refused.clone(),
+        ending: assembly::ending(resolved, rounds, reason, refused.clone()),
+        audit: None,
     });
     if reason == FinishReason::BudgetReached {
         let event = Event::BudgetReached {
@@ -308,7 +317,8 @@ fn finish(
         folder.append(EVENTS, &event.to_line())?;
         progress.event(&event)?;
     }
-    let exit = exit_of(&report);
+    let finished = Finished::new(report, folder.path().to_owned());
+    let Finished { report, exit, .. } = &finished;
     let event = Event::RunFinished {
         ending: reason.to_string(),
         rounds: last,
@@ -316,22 +326,31 @@ fn finish(
         exit_code: exit.code(),
     };
     folder.append(EVENTS, &event.to_line())?;
+    write_report(folder, rounds, report)?;
+    progress.event(&event)?;
+    Ok(finished)
+}
+
+/// Writes the tables and the report in its three forms; the one in JSON comes last.
+///
+/// # Errors
+/// If the system refuses.
+pub fn write_report(
+    folder: &RunFolder,
+    rounds: &[RoundFigures],
+    report: &RunReport,
+) -> Result<(), Failure> {
     folder.write(
         "rounds.parquet",
-        &tables::rounds(rounds, &report).map_err(Failure::run)?,
+        &tables::rounds(rounds, report).map_err(Failure::run)?,
     )?;
     folder.write(
         "subjects.parquet",
-        &tables::subjects(&report).map_err(Failure::run)?,
+        &tables::subjects(report).map_err(Failure::run)?,
     )?;
     folder.write(REPORT_HTML, report.to_html().as_bytes())?;
     folder.write(REPORT_JSON, report.to_json().as_bytes())?;
-    progress.event(&event)?;
-    Ok(Finished {
-        report,
-        folder: folder.path().to_owned(),
-        exit,
-    })
+    Ok(())
 }
 
 /// How the process of such a run ends.

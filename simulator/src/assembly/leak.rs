@@ -1,6 +1,6 @@
 //! What the attacks found, in the report's terms.
 
-use crate::attacker::Findings;
+use crate::attack::Findings;
 use attacks::{AttackReport, RecordRegime, RoundResult, Tpr, View};
 use report::model as shown;
 use shown::{Measurement, Regime};

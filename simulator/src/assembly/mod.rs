@@ -6,13 +6,14 @@ mod leak;
 mod people;
 mod settings;
 
-use crate::attacker::Findings;
+use crate::attack::Findings;
 use crate::events::RoundFigures;
 use crate::statement::Statement;
+use primitives::Digest;
 use protocol::FinishReason;
 use report::model::{
-    Baseline, Ending, Gate, HowEnded, Identity, Leak, Note, NoteKind, PrivacyUnit, RunReport,
-    Sense, Utility, UtilityRound,
+    Audit, Baseline, Ending, Gate, HowEnded, Identity, Leak, Note, NoteKind, PrivacyUnit,
+    RunReport, Sense, Utility, UtilityRound,
 };
 use scenarios::{Protection, Resolved};
 
@@ -21,6 +22,9 @@ use scenarios::{Protection, Resolved};
 pub struct Outcome<'a> {
     /// What was run.
     pub resolved: &'a Resolved,
+    /// What was trained. Differs from the digest of the plan above where a run is attacked with others than its own
+    /// attacks.
+    pub plan: Digest,
     /// The figures of every round, round 0 first.
     pub rounds: &'a [RoundFigures],
     /// What was promised.
@@ -28,23 +32,24 @@ pub struct Outcome<'a> {
     /// What leaked; none if the scenario has no attack.
     pub findings: Option<Findings>,
     /// How it ended.
-    pub reason: FinishReason,
-    /// Why the budget refused a round, if it did.
-    pub refused: Option<String>,
+    pub ending: Ending,
+    /// What an audit found, if there was one.
+    pub audit: Option<Audit>,
 }
 
 /// The report of a run.
 pub fn report(outcome: Outcome<'_>) -> RunReport {
     let Outcome {
         resolved,
+        plan,
         rounds,
         statement,
         findings,
-        reason,
-        refused,
+        ending,
+        audit,
     } = outcome;
-    let plan = &resolved.plan;
-    let scenario = &plan.scenario;
+    let scenario = &resolved.plan.scenario;
+    let own = resolved.plan.digest() == plan;
     let per_subject = scenario.data.records_per_adversary.get();
     let leak = findings
         .as_ref()
@@ -56,13 +61,13 @@ pub fn report(outcome: Outcome<'_>) -> RunReport {
         identity: Identity {
             name: scenario.name.clone(),
             description: scenario.description.clone(),
-            plan_digest: plan.digest().to_string(),
+            plan_digest: plan.to_string(),
             seed: scenario.seed,
-            siloscope_version: plan.siloscope.clone(),
+            siloscope_version: resolved.plan.siloscope.clone(),
             command: format!("siloscope run {}", resolved.file.file.display()),
-            nouns: settings::nouns(&plan.data.name),
+            nouns: settings::nouns(&resolved.plan.data.name),
         },
-        ending: ending(resolved, rounds, reason, refused),
+        ending,
         subjects: people::subjects(
             &resolved.world,
             &resolved.schedule.locals,
@@ -73,14 +78,15 @@ pub fn report(outcome: Outcome<'_>) -> RunReport {
         leak,
         utility,
         shape: people::shape(&resolved.world, &resolved.schedule.locals),
-        audit: None,
+        audit,
         gates,
-        notes: notes(resolved),
+        notes: notes(resolved, own),
         settings: settings::settings(scenario),
     }
 }
 
-fn ending(
+/// How a run came to its end; `refused` is why the budget refused a round, if it did.
+pub fn ending(
     resolved: &Resolved,
     rounds: &[RoundFigures],
     reason: FinishReason,
@@ -202,12 +208,18 @@ fn gates(resolved: &Resolved, leak: &Leak, utility: &Utility, statement: &Statem
 }
 
 /// What a reader must know before quoting a number of this run.
-fn notes(resolved: &Resolved) -> Vec<Note> {
+fn notes(resolved: &Resolved, own: bool) -> Vec<Note> {
     let note = |kind, text: &str| Note {
         kind,
         text: text.to_owned(),
     };
     let mut notes = Vec::new();
+    if !own {
+        notes.push(note(
+            NoteKind::Limit,
+            "Attacked again after the run, with other settings of [adversary], [[attacks]] or [gates] than its scenario has: those stand below.",
+        ));
+    }
     if resolved.schedule.protected {
         notes.push(note(
             NoteKind::Limit,

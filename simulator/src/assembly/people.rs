@@ -1,7 +1,7 @@
 //! Who took part: pools, silos, and one row for every subject.
 
 use super::leak;
-use crate::attacker::Findings;
+use crate::attack::Findings;
 use attacks::{AttackReport, Scores};
 use primitives::{SiloId, SubjectId};
 use report::model::{
