@@ -7,7 +7,11 @@
 mod link;
 mod link_model;
 mod memory;
+mod outage;
+mod seconds;
 
 pub use link::{End, Link, LinkError};
-pub use link_model::LinkModel;
+pub use link_model::{LinkModel, Loss, LossError};
 pub use memory::{Delivery, MemoryLink, MemoryNetwork};
+pub use outage::{OutageClock, Outages, Trace, TraceError};
+pub use seconds::{Seconds, SecondsError};

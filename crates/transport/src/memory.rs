@@ -97,12 +97,37 @@ impl MemoryNetwork {
         self.exceptions.insert(silo, model);
     }
 
+    /// A network like this one was when it was made, but for the time, which goes on, and the stream of its
+    /// randomness: nothing is under way, every link is open and idle.
+    #[must_use]
+    pub fn anew(&self, seed: Seed) -> Self {
+        Self {
+            now: self.now,
+            exceptions: self.exceptions.clone(),
+            ..Self::new(self.model, seed)
+        }
+    }
+
+    /// Breaks the link of `silo` and makes it anew: frames under way in either direction are lost, however much of
+    /// them has arrived.
+    pub fn reconnect(&mut self, silo: SiloId) {
+        for to in [End::Coordinator, End::Silo] {
+            if let Some(pipe) = self.pipes.get_mut(&(silo, to)) {
+                for (arrival, _) in pipe.under_way.drain(..) {
+                    self.arrivals.remove(&arrival);
+                }
+                pipe.free = self.now;
+            }
+        }
+        self.closed.remove(&silo);
+    }
+
     /// The virtual time.
     pub const fn now(&self) -> Duration {
         self.now
     }
 
-    /// Bytes sent so far over all links, headers included.
+    /// Bytes sent so far over all links, headers and repetitions of lost frames included.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -123,7 +148,9 @@ impl MemoryNetwork {
             free: Duration::ZERO,
             under_way: VecDeque::new(),
         });
-        pipe.free = pipe.free.max(self.now) + model.sending_time(frame.wire_len());
+        let sending = model.sending_time(frame.wire_len());
+        let losses = model.losses(&mut pipe.rng);
+        pipe.free = pipe.free.max(self.now) + sending + losses * (sending + model.round_trip());
         let at = pipe.free + model.travel_time(&mut pipe.rng);
         let before = pipe
             .under_way
@@ -136,7 +163,7 @@ impl MemoryNetwork {
             to,
         };
         self.frames += 1;
-        self.bytes += frame.wire_len() as u64;
+        self.bytes += (u64::from(losses) + 1) * frame.wire_len() as u64;
         self.arrivals.insert(arrival);
         pipe.under_way.push_back((arrival, frame));
         Ok(())
@@ -213,6 +240,7 @@ impl Link for MemoryLink<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Loss;
     use proptest::prelude::*;
     use std::num::NonZeroU32;
 
@@ -224,8 +252,8 @@ mod tests {
     fn two_frames_share_the_bandwidth_of_one_direction() {
         let model = LinkModel {
             latency_ms: 5,
-            jitter_ms: 0,
             megabits_per_second: NonZeroU32::new(8),
+            ..LinkModel::default()
         };
         let mut network = MemoryNetwork::new(model, Seed::from_number(1));
         let kilobyte = frame(&[0; 990]);
@@ -238,6 +266,52 @@ mod tests {
         let arrivals: Vec<_> = arrivals.map(|d| (d.silo.0, d.at.as_millis())).collect();
         assert_eq!(arrivals, [(1, 6), (2, 6), (1, 7)]);
         assert_eq!(network.bytes(), 3000);
+    }
+
+    #[test]
+    fn a_lost_frame_costs_its_bytes_and_a_round_trip_and_holds_up_what_follows() {
+        let model = LinkModel {
+            latency_ms: 5,
+            megabits_per_second: NonZeroU32::new(8),
+            loss: Loss::try_new(0.5).unwrap(),
+            ..LinkModel::default()
+        };
+        let mut network = MemoryNetwork::new(model, Seed::from_number(1));
+        for number in 0..200 {
+            let mut payload = vec![0; 990];
+            payload[0] = number;
+            network.send(SiloId(1), End::Silo, frame(&payload)).unwrap();
+        }
+        let sent = network.bytes() / 1000;
+        assert!(sent > 300, "{sent}");
+        let last = (0..200).map(|number| {
+            let delivery = network.deliver().unwrap();
+            assert_eq!(delivery.frame.payload()[0], number);
+            delivery.at
+        });
+        // A millisecond for every frame sent, ten for every one lost, five for the last one's way.
+        let expected = Duration::from_millis(sent + 10 * (sent - 200) + 5);
+        assert_eq!(last.last(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_under_way_when_a_link_breaks_is_lost_and_no_other_links_frames_are() {
+        let mut network = MemoryNetwork::new(LinkModel::default(), Seed::from_number(1));
+        for silo in [1, 2] {
+            for end in [End::Silo, End::Coordinator] {
+                network.send(SiloId(silo), end, frame(b"first")).unwrap();
+            }
+        }
+        network.reconnect(SiloId(1));
+        network.send(SiloId(1), End::Silo, frame(b"then")).unwrap();
+        let arrived: Vec<_> = std::iter::from_fn(|| network.deliver())
+            .map(|delivery| (delivery.silo.0, delivery.frame.payload().to_vec()))
+            .collect();
+        let first = b"first".to_vec();
+        assert_eq!(
+            arrived,
+            [(2, first.clone()), (2, first), (1, b"then".to_vec())]
+        );
     }
 
     #[test]
@@ -262,7 +336,7 @@ mod tests {
             jitter_ms in 0u32..100,
             silos in prop::collection::vec(0u32..4, 1..60),
         ) {
-            let model = LinkModel { latency_ms: 1, jitter_ms, megabits_per_second: None };
+            let model = LinkModel { latency_ms: 1, jitter_ms, ..LinkModel::default() };
             let mut network = MemoryNetwork::new(model, Seed::from_number(9));
             for (i, &silo) in (0u8..).zip(&silos) {
                 network.send(SiloId(silo), End::Coordinator, frame(&[i])).unwrap();

@@ -86,6 +86,7 @@ fn a_memory_link_conforms() {
         latency_ms: 30,
         jitter_ms: 20,
         megabits_per_second: NonZeroU32::new(10),
+        ..LinkModel::default()
     };
     for model in [LinkModel::default(), slow] {
         conforms(|| Box::new(MemoryNetwork::new(model, Seed::from_number(4))));
