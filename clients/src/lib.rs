@@ -45,7 +45,8 @@
 //!     releases: roster().map(|silo| (silo, Vec::new())).collect(),
 //!     weights: Weights::Uniform,
 //!     protected: false,
-//!     patience: Patience { deadline: None, quorum: 4 },
+//!     max_update_norm: None,
+//!     patience: Patience::endless(4),
 //! };
 //! let parts = Parts {
 //!     strategy: Box::new(FedAvg::new(1.0)),
@@ -94,7 +95,7 @@
 //!             End::Coordinator => match up.get_mut(&silo).expect("a reader for each link").read(frame) {
 //!                 Ok(Some(message)) => coordinator.handle(network.now(), silo, message),
 //!                 Ok(None) => {}
-//!                 Err(_) => coordinator.handle_malformed(silo),
+//!                 Err(_) => coordinator.handle_malformed(network.now(), silo),
 //!             },
 //!         }
 //!         continue;

@@ -53,6 +53,13 @@ pub enum SiloEvent {
         /// What the ledger has taken.
         entries: Vec<LedgerEntry>,
     },
+    /// The silo had no memory of earlier rounds and has charged itself for all that it may have released.
+    Assumed {
+        /// The round under way, which is the last one charged.
+        up_to: Round,
+        /// What the ledger has taken.
+        entries: Vec<LedgerEntry>,
+    },
     /// A round came to no update. Nothing was spent.
     TrainingFailed {
         /// The round.

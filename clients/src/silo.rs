@@ -3,13 +3,23 @@
 //! It owns no socket, clock, thread or generator, and no data: messages go in, messages and events come
 //! out, and training, which is heavy, goes out as a [`TrainingTask`] whose result comes back in.
 //!
-//! Three rules keep a silo from spending more than it thinks, whatever the coordinator or the network do:
+//! Four rules keep a silo from spending more than it thinks, whatever the coordinator or the network do:
 //!
 //! * it asks its own gate before it trains a round;
 //! * the entries of a round stand in its ledger before the update can be sent: a driver that keeps the
-//!   ledger on disk drains [`poll_event`](Silo::poll_event) before [`poll_transmit`](Silo::poll_transmit);
+//!   ledger on disk drains [`poll_event`](Silo::poll_event), and writes the
+//!   [`checkpoint`](Silo::checkpoint) if there was an event, before [`poll_transmit`](Silo::poll_transmit);
 //! * a round is never spent twice. A repeated task for the last round is answered with the stored
-//!   update, even if it comes with another model; a task for an earlier round is declined.
+//!   update, even if it comes with another model; a task for an earlier round is declined;
+//! * a silo without memory assumes the worst. [`Silo::new`] is for a silo that finds no checkpoint: it has never
+//!   taken part, or it has lost its disk. If the first that it hears is of a later round than the first, it
+//!   charges itself for every round before and for that one, as if it had been asked each time, and takes part
+//!   from the next round on. (What it hears must come over its own connection: an old coordinator's welcome,
+//!   replayed, would be believed. Transports authenticate their frames.)
+//!
+//! In the first round there is nothing to assume: a silo that loses its disk there trains again, from the same
+//! initial model and with the same noise, and sends the same bytes. That holds for a coordinator that keeps to the
+//! protocol; one that sends another initial model to a silo without memory gets a second release of one round.
 
 use crate::{SiloCheckpoint, SiloEvent, SiloPlan, TrainError, TrainingTask};
 use accounting::{Ledger, LedgerEntry};
@@ -32,8 +42,20 @@ pub struct Silo {
     stored: Option<SiloUpdate>,
     training: Option<Training>,
     finished: Option<FinishReason>,
+    memory: Memory,
     transmits: VecDeque<ToCoordinator>,
     events: VecDeque<SiloEvent>,
+}
+
+/// Whether the ledger is known to be whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// Nobody has said which round it is: earlier releases may be forgotten.
+    None,
+    /// All that was ever spent is in the ledger.
+    Whole,
+    /// The gate has not admitted all that may have been spent: nothing more is.
+    Overspent,
 }
 
 /// The round that the silo was asked for and has not answered.
@@ -46,9 +68,12 @@ struct Training {
 }
 
 impl Silo {
-    /// A silo that has spent nothing.
+    /// A silo without a checkpoint: it knows of nothing that it has spent.
     pub fn new(plan: SiloPlan, gate: Box<dyn RoundGate>) -> Self {
-        Self::restore(plan, gate, SiloCheckpoint::default())
+        Self {
+            memory: Memory::None,
+            ..Self::restore(plan, gate, SiloCheckpoint::default())
+        }
     }
 
     /// A silo that goes on with what it has spent and stored. Its gate must have been charged for the
@@ -67,6 +92,7 @@ impl Silo {
             stored,
             training: None,
             finished: None,
+            memory: Memory::Whole,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -106,7 +132,10 @@ impl Silo {
     /// Takes in a message of the coordinator.
     pub fn handle(&mut self, message: ToSilo) {
         match message {
-            ToSilo::Welcome(welcome) => self.events.push_back(SiloEvent::Joined(welcome)),
+            ToSilo::Welcome(welcome) => {
+                self.assume_spent(welcome.round);
+                self.events.push_back(SiloEvent::Joined(welcome));
+            }
             ToSilo::Train(task) => self.handle_task(task),
             ToSilo::Refuse(refusal) => self.events.push_back(SiloEvent::Refused(refusal)),
             ToSilo::Finish(reason) => {
@@ -134,9 +163,11 @@ impl Silo {
     }
 
     /// Takes in that `round` is finished and its update will not be asked for again, so that a silo need not
-    /// keep a model's worth of memory until its next turn. That the round is spent is never forgotten.
+    /// keep a model's worth of memory until its next turn, nor go on training for nothing. That the round is
+    /// spent, if it is, is never forgotten.
     pub fn handle_round_finished(&mut self, round: Round) {
         self.stored.take_if(|stored| stored.round <= round);
+        self.training.take_if(|training| training.round <= round);
     }
 
     /// The next piece of heavy work. Its result goes to [`handle_trained`](Self::handle_trained).
@@ -156,11 +187,15 @@ impl Silo {
 
     fn handle_task(&mut self, task: Task) {
         let round = task.round;
+        self.assume_spent(round);
         if let Some(last) = self.last.filter(|&last| round <= last) {
             match &self.stored {
                 Some(stored) if stored.round == round => {
-                    self.transmits
-                        .push_back(ToCoordinator::Update(stored.clone()));
+                    let queued = |message: &ToCoordinator| matches!(message, ToCoordinator::Update(update) if update.round == round);
+                    if !self.transmits.iter().any(queued) {
+                        self.transmits
+                            .push_back(ToCoordinator::Update(stored.clone()));
+                    }
                 }
                 _ => self.decline(round, Decline::AlreadySpent { last }),
             }
@@ -176,6 +211,9 @@ impl Silo {
         let Ok(entries) = self.plan.entries(round) else {
             return self.decline(round, Decline::TrainingFailed);
         };
+        if self.memory == Memory::Overspent {
+            return self.decline(round, Decline::BudgetReached);
+        }
         if let Err(refused) = self.gate.admit(round, &entries) {
             self.events.push_back(SiloEvent::RoundRefused(refused));
             return self.decline(round, Decline::BudgetReached);
@@ -191,6 +229,41 @@ impl Silo {
         });
     }
 
+    /// A silo without memory charges itself for all rounds up to the one that is under way.
+    fn assume_spent(&mut self, now: Round) {
+        if self.memory != Memory::None {
+            return;
+        }
+        self.memory = Memory::Whole;
+        if now <= Round::UNTRAINED.next() || self.last.is_some() {
+            return;
+        }
+        let rounds = (1..=now.0).map(Round);
+        let assumed: Vec<LedgerEntry> = rounds
+            .filter_map(|round| self.plan.entries(round).ok())
+            .flatten()
+            .collect();
+        if let Err(refused) = self.gate.admit(now, &assumed) {
+            self.events.push_back(SiloEvent::RoundRefused(refused));
+            self.memory = Memory::Overspent;
+        }
+        self.training = None;
+        self.last = Some(now);
+        self.charge(&assumed);
+        self.events.push_back(SiloEvent::Assumed {
+            up_to: now,
+            entries: assumed,
+        });
+    }
+
+    fn charge(&mut self, entries: &[LedgerEntry]) {
+        for entry in entries {
+            self.ledger
+                .append(entry.clone())
+                .expect("rounds only grow: a task for an earlier one is declined");
+        }
+    }
+
     /// Whether the trainer did what the gate was asked for.
     fn check(&self, round: Round, update: SiloUpdate) -> Result<SiloUpdate, TrainError> {
         let ours = update.round == round && update.silo == self.plan.silo;
@@ -203,11 +276,7 @@ impl Silo {
 
     /// Writes the ledger, then lets the update leave.
     fn spend(&mut self, entries: Vec<LedgerEntry>, update: SiloUpdate) {
-        for entry in &entries {
-            self.ledger
-                .append(entry.clone())
-                .expect("rounds only grow: a task for an earlier one is declined");
-        }
+        self.charge(&entries);
         self.events.push_back(SiloEvent::Spent {
             round: update.round,
             entries,

@@ -9,14 +9,22 @@ use common::{PARAMETERS, Setting, digest, release};
 use primitives::{ModelVector, Round, SiloId};
 use protocol::{
     BudgetReached, Decline, FinishReason, Join, OpenGate, PROTOCOL_VERSION, Refusal, RoundGate,
-    SiloUpdate, Task, ToCoordinator, ToSilo,
+    SiloUpdate, Task, ToCoordinator, ToSilo, Welcome,
 };
 use siloscope_clients::{Silo, SiloEvent, TrainError};
 
 const SILO: SiloId = SiloId(2);
 
-fn silo() -> Silo {
+fn without_memory() -> Silo {
     Silo::new(Setting::default().silo_plan(SILO), Box::new(OpenGate))
+}
+
+/// A silo that was there when the run began.
+fn silo() -> Silo {
+    let mut silo = without_memory();
+    welcome(&mut silo, 1);
+    events(&mut silo);
+    silo
 }
 
 fn task(round: u32) -> Task {
@@ -219,6 +227,8 @@ impl RoundGate for Once {
 #[test]
 fn its_own_gate_is_asked_once_a_round_and_before_training() {
     let mut silo = Silo::new(Setting::default().silo_plan(SILO), Box::<Once>::default());
+    welcome(&mut silo, 1);
+    events(&mut silo);
     for round in [1, 1, 2, 2] {
         ask(&mut silo, round);
         train(&mut silo);
@@ -234,6 +244,116 @@ fn its_own_gate_is_asked_once_a_round_and_before_training() {
         why: "enough".to_owned(),
     };
     assert_eq!(events(&mut silo), [SiloEvent::RoundRefused(refused)]);
+}
+
+fn welcome(silo: &mut Silo, round: u32) {
+    silo.handle(ToSilo::Welcome(Welcome {
+        round: Round(round),
+        rounds: 9,
+    }));
+}
+
+#[test]
+fn a_silo_that_has_lost_its_memory_assumes_the_worst() {
+    let mut silo = without_memory();
+    silo.handle_connected();
+    messages(&mut silo);
+    welcome(&mut silo, 4);
+    let entries: Vec<_> = (1..=4)
+        .map(|round| release().entry(Round(round), SILO).unwrap())
+        .collect();
+    assert_eq!(silo.ledger().entries(), entries);
+    let assumed = SiloEvent::Assumed {
+        up_to: Round(4),
+        entries: entries.clone(),
+    };
+    assert_eq!(events(&mut silo)[0], assumed);
+    // It may have sent its update of the round under way, and must not send another.
+    ask(&mut silo, 4);
+    assert!(silo.poll_task().is_none());
+    let spent = Decline::AlreadySpent { last: Round(4) };
+    assert_eq!(messages(&mut silo), [declined(4, spent)]);
+    ask(&mut silo, 5);
+    assert!(train(&mut silo).is_some());
+    // It remembers from now on.
+    welcome(&mut silo, 9);
+    assert_eq!(silo.ledger().entries().len(), 5);
+}
+
+#[test]
+fn a_silo_with_a_memory_or_in_the_first_round_has_nothing_to_assume() {
+    let mut new = silo();
+    welcome(&mut new, 3);
+    let mut old = Silo::restore(
+        Setting::default().silo_plan(SILO),
+        Box::new(OpenGate),
+        new.checkpoint(),
+    );
+    welcome(&mut old, 3);
+    for mut silo in [new, old] {
+        assert!(silo.ledger().entries().is_empty());
+        ask(&mut silo, 3);
+        assert!(train(&mut silo).is_some());
+    }
+}
+
+#[test]
+fn a_task_that_overtakes_the_welcome_tells_as_much() {
+    let mut silo = without_memory();
+    ask(&mut silo, 2);
+    assert!(silo.poll_task().is_none());
+    assert_eq!(silo.ledger().entries().len(), 2);
+    let spent = Decline::AlreadySpent { last: Round(2) };
+    assert_eq!(messages(&mut silo), [declined(2, spent)]);
+    welcome(&mut silo, 2);
+    assert_eq!(silo.ledger().entries().len(), 2);
+}
+
+#[test]
+fn what_it_must_assume_may_end_its_budget() {
+    let mut silo = Silo::new(Setting::default().silo_plan(SILO), Box::<Single>::default());
+    welcome(&mut silo, 2);
+    assert_eq!(silo.ledger().entries().len(), 2);
+    ask(&mut silo, 3);
+    assert!(silo.poll_task().is_none());
+    assert_eq!(messages(&mut silo), [declined(3, Decline::BudgetReached)]);
+}
+
+/// Admits one entry at a time.
+#[derive(Debug, Default)]
+struct Single;
+
+impl RoundGate for Single {
+    fn admit(&mut self, round: Round, entries: &[LedgerEntry]) -> Result<(), BudgetReached> {
+        if entries.len() < 2 {
+            return Ok(());
+        }
+        let why = "too much at once".to_owned();
+        Err(BudgetReached { round, why })
+    }
+}
+
+#[test]
+fn a_round_that_is_over_is_not_trained_to_its_end() {
+    let mut silo = silo();
+    ask(&mut silo, 1);
+    let work = silo.poll_task().unwrap();
+    silo.handle_round_finished(Round(1));
+    let update = Setting::default().trainer(SILO).train(&work.task).unwrap();
+    silo.handle_trained(Round(1), Ok(update));
+    assert!(messages(&mut silo).is_empty());
+    assert!(silo.ledger().entries().is_empty());
+}
+
+#[test]
+fn however_often_it_is_asked_one_answer_waits_to_be_sent() {
+    let mut silo = silo();
+    ask(&mut silo, 1);
+    let update = train(&mut silo).unwrap();
+    for _ in 0..1000 {
+        ask(&mut silo, 1);
+    }
+    assert_eq!(messages(&mut silo), [ToCoordinator::Update(update)]);
 }
 
 #[test]

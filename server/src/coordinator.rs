@@ -1,28 +1,52 @@
 //! The coordinator as a state machine.
 //!
 //! ```text
-//! gathering ── whole roster joined ──▶ open round ── gate refuses ──────▶ finished
-//!                                       │      ▲
-//!                 all answered, or late │      │ more rounds
-//!                                       ▼      │
-//!                                aggregate, apply ── last round, no quorum, diverged ──▶ finished
+//! gathering ── roster joined, or late ──▶ round ── gate refuses ───────────────────────▶ finished
+//!                                       ▲  │  ▲                                              ▲
+//!           no quorum: the round again  └──┤  │ more rounds                                  │
+//!                    all answered, or late │  │                                              │
+//!                                          ▼  │                                              │
+//!                                 aggregate, apply ── last round, no quorum, diverged ───────┘
 //! ```
 //!
 //! It owns no socket, clock, thread or generator: messages and the time go in, messages and events
 //! come out, and a cohort or noise follows from the seed and the round alone. What it computes depends
 //! on which updates are accepted, never on when or in which order they came.
+//!
+//! # What a round without a quorum costs
+//!
+//! *Claim*: the entries that the gate admits before the first attempt at a round cover all attempts at it.
+//!
+//! A repeat keeps round, cohort and model. Silo `s` sends at most one update a round, ever, byte for byte the same
+//! however often it is asked: what it has sent it has stored, what it has not sent is trained anew from the same
+//! model with the noise of the same stream (`clients::Silo` has the rules). So all that anybody sees of all attempts
+//! is made of the cohort's updates `(u_s)`, each of which is charged, once: repeating is post-processing. A noised
+//! sum is computed in the last attempt only, since an attempt without a quorum aggregates nothing.
+//!
+//! What is admitted is charged whatever becomes of the round: of a round that is given up
+//! ([`CoordinatorEvent::RoundAbandoned`]), for silos that declined and for updates that were refused or late. For
+//! those that never left this is more than was released, never less. A cohort drawn anew would be another release;
+//! there is no such repeat.
+//!
+//! # What one silo can do
+//!
+//! Leave its update out, which costs at most the quorum; and send what the plan allows, which the aggregator must
+//! bear. Everything else is refused by name: the silo counts as missing in this attempt, and is no longer listened
+//! to once it has sent [`MOST_NEEDLESS_MESSAGES`](crate::MOST_NEEDLESS_MESSAGES). Nothing that a silo sends can end
+//! the run, move the model from outside an accepted update, or make a queue grow: at most two messages answer one
+//! of a silo's, and so many of them are answered.
+
+mod inbox;
 
 use crate::event::{CoordinatorEvent, Transmit};
 use crate::round::OpenRound;
+use crate::traffic::Traffic;
 use crate::{
-    Aggregator, CHECKPOINT_VERSION, Checkpoint, CoordinatorPlan, PlanError, RestoreError,
+    Aggregator, CHECKPOINT_VERSION, Checkpoint, CoordinatorPlan, Patience, PlanError, RestoreError,
     ServerState, Strategy,
 };
-use primitives::{ModelVector, Round, SiloId};
-use protocol::{
-    Decline, FinishReason, Join, PROTOCOL_VERSION, Refusal, RoundGate, SiloUpdate, ToCoordinator,
-    ToSilo, Welcome,
-};
+use primitives::{ModelVector, SiloId};
+use protocol::{FinishReason, RoundGate, ToSilo};
 use std::collections::{BTreeSet, VecDeque};
 use std::mem;
 use std::time::Duration;
@@ -46,13 +70,17 @@ pub struct Coordinator {
     state: ServerState,
     joined: BTreeSet<SiloId>,
     phase: Phase,
+    traffic: Traffic,
     transmits: VecDeque<Transmit>,
     events: VecDeque<CoordinatorEvent>,
 }
 
 #[derive(Debug)]
 enum Phase {
-    Gathering,
+    /// Until the roster is there. Past `until`, once the time is known, a quorum is enough.
+    Gathering {
+        until: Option<Duration>,
+    },
     Open(OpenRound),
     Finished(FinishReason),
 }
@@ -68,7 +96,7 @@ impl Coordinator {
         initial: ModelVector,
     ) -> Result<Self, PlanError> {
         let state = parts.strategy.init(initial);
-        Self::at(plan, parts, state, Phase::Gathering)
+        Self::at(plan, parts, state, Phase::Gathering { until: None })
     }
 
     /// A coordinator that goes on after the last finished round of `checkpoint`. Its gate must have
@@ -84,7 +112,7 @@ impl Coordinator {
         checkpoint.check(&plan, parts.strategy.as_ref())?;
         let phase = checkpoint
             .finished
-            .map_or(Phase::Gathering, Phase::Finished);
+            .map_or(Phase::Gathering { until: None }, Phase::Finished);
         Ok(Self::at(plan, parts, checkpoint.state, phase)?)
     }
 
@@ -103,6 +131,7 @@ impl Coordinator {
             state,
             joined,
             phase,
+            traffic: Traffic::default(),
             transmits,
             events,
         })
@@ -113,7 +142,7 @@ impl Coordinator {
     pub fn checkpoint(&self) -> Checkpoint {
         let finished = match self.phase {
             Phase::Finished(reason) => Some(reason),
-            Phase::Gathering | Phase::Open(_) => None,
+            Phase::Gathering { .. } | Phase::Open(_) => None,
         };
         Checkpoint {
             version: CHECKPOINT_VERSION,
@@ -126,26 +155,6 @@ impl Coordinator {
     /// The last finished round and the model after it.
     pub const fn state(&self) -> &ServerState {
         &self.state
-    }
-
-    /// Takes in a message that came over the link of `from`. If a deadline has passed by `now`, it
-    /// counts first, so that a late update is late whoever is told first.
-    pub fn handle(&mut self, now: Duration, from: SiloId, message: ToCoordinator) {
-        self.advance(now);
-        let handled = match message {
-            ToCoordinator::Join(join) => self.handle_join(from, join),
-            ToCoordinator::Update(update) => self.handle_update(from, update),
-            ToCoordinator::Decline { round, reason } => self.handle_decline(from, round, reason),
-        };
-        if let Err(reason) = handled {
-            self.refuse(from, reason);
-        }
-        self.advance(now);
-    }
-
-    /// Takes in bytes over the link of `from` that are no message.
-    pub fn handle_malformed(&mut self, from: SiloId) {
-        self.refuse(from, Refusal::Malformed);
     }
 
     /// Takes in that it is `now`. Call it when [`next_timeout`](Self::next_timeout) is reached.
@@ -167,112 +176,9 @@ impl Coordinator {
     pub fn next_timeout(&self) -> Option<Duration> {
         match &self.phase {
             Phase::Open(open) => open.deadline,
-            Phase::Gathering | Phase::Finished(_) => None,
+            Phase::Gathering { until } => until.filter(|_| self.has_quorum()),
+            Phase::Finished(_) => None,
         }
-    }
-
-    fn handle_join(&mut self, from: SiloId, join: Join) -> Result<(), Refusal> {
-        let Join {
-            version,
-            silo,
-            plan,
-        } = join;
-        if version != PROTOCOL_VERSION {
-            return Err(Refusal::ProtocolVersion {
-                coordinator: PROTOCOL_VERSION,
-                silo: version,
-            });
-        }
-        if silo != from {
-            return Err(Refusal::Identity {
-                link: from,
-                named: silo,
-            });
-        }
-        if plan != self.plan.digest {
-            return Err(Refusal::PlanDigest {
-                coordinator: self.plan.digest,
-                silo: plan,
-            });
-        }
-        if !self.plan.cohorts.roster().contains(&silo) {
-            return Err(Refusal::UnknownSilo { silo });
-        }
-        if self.joined.insert(silo) {
-            self.events.push_back(CoordinatorEvent::SiloJoined(silo));
-        }
-        let welcome = Welcome {
-            round: self.state.round.next(),
-            rounds: self.plan.rounds,
-        };
-        self.send(silo, ToSilo::Welcome(welcome));
-        match &self.phase {
-            Phase::Open(open) if open.awaits(silo) => {
-                let task = self.parts.strategy.task(&self.state, open.round);
-                self.send(silo, ToSilo::Train(task));
-            }
-            Phase::Finished(reason) => self.send(silo, ToSilo::Finish(*reason)),
-            Phase::Open(_) | Phase::Gathering => {}
-        }
-        Ok(())
-    }
-
-    fn handle_update(&mut self, from: SiloId, update: SiloUpdate) -> Result<(), Refusal> {
-        if update.silo != from {
-            return Err(Refusal::Identity {
-                link: from,
-                named: update.silo,
-            });
-        }
-        if !self.joined.contains(&from) {
-            return Err(Refusal::NotJoined { silo: from });
-        }
-        match &mut self.phase {
-            Phase::Open(open) if open.round == update.round => open.receive(&self.plan, update),
-            _ => self.check_past(update.round),
-        }
-    }
-
-    fn handle_decline(
-        &mut self,
-        from: SiloId,
-        round: Round,
-        reason: Decline,
-    ) -> Result<(), Refusal> {
-        if !self.joined.contains(&from) {
-            return Err(Refusal::NotJoined { silo: from });
-        }
-        match &mut self.phase {
-            Phase::Open(open) if open.round == round => {
-                if open.put_out(from) {
-                    self.events.push_back(CoordinatorEvent::SiloDeclined {
-                        silo: from,
-                        round,
-                        reason,
-                    });
-                }
-                Ok(())
-            }
-            _ => self.check_past(round),
-        }
-    }
-
-    /// An answer to a finished round is late or a repetition, and needs no answer itself.
-    fn check_past(&self, found: Round) -> Result<(), Refusal> {
-        if found > Round::UNTRAINED && found <= self.state.round {
-            return Ok(());
-        }
-        let expected = match &self.phase {
-            Phase::Open(open) => open.round,
-            Phase::Gathering | Phase::Finished(_) => self.state.round,
-        };
-        Err(Refusal::WrongRound { expected, found })
-    }
-
-    fn refuse(&mut self, silo: SiloId, reason: Refusal) {
-        self.events
-            .push_back(CoordinatorEvent::SiloRefused { silo, reason });
-        self.send(silo, ToSilo::Refuse(reason));
     }
 
     fn send(&mut self, to: SiloId, message: ToSilo) {
@@ -282,19 +188,32 @@ impl Coordinator {
     /// Starts and ends rounds for as long as something can be started or ended.
     fn advance(&mut self, now: Duration) {
         loop {
-            match &self.phase {
-                Phase::Gathering if self.joined.len() == self.plan.cohorts.roster().len() => {
+            let everybody = self.joined.len() == self.plan.cohorts.roster().len();
+            let enough = self.has_quorum();
+            match &mut self.phase {
+                Phase::Gathering { until } => {
+                    let patience = self.plan.patience.deadline;
+                    *until = until.or_else(|| Some(now + patience?));
+                    let late = until.is_some_and(|until| until <= now);
+                    if !(everybody || late && enough) {
+                        return;
+                    }
                     self.start_round(now);
                 }
                 Phase::Open(open)
                     if open.is_complete()
                         || open.deadline.is_some_and(|deadline| deadline <= now) =>
                 {
-                    self.end_round(now);
+                    self.end_attempt(now);
                 }
-                Phase::Gathering | Phase::Open(_) | Phase::Finished(_) => return,
+                Phase::Open(_) | Phase::Finished(_) => return,
             }
         }
+    }
+
+    /// Whether as many silos have joined as a round needs.
+    fn has_quorum(&self) -> bool {
+        self.joined.len() >= self.plan.patience.quorum as usize
     }
 
     fn start_round(&mut self, now: Duration) {
@@ -312,40 +231,77 @@ impl Coordinator {
                 .push_back(CoordinatorEvent::RoundRefused(refused));
             return self.finish(FinishReason::BudgetReached);
         }
-        let task = self.parts.strategy.task(&self.state, round);
-        for &silo in &cohort {
-            self.send(silo, ToSilo::Train(task.clone()));
-        }
         self.events.push_back(CoordinatorEvent::RoundStarted {
             round,
             cohort: cohort.clone(),
+            entries: entries.clone(),
         });
-        let deadline = self.plan.patience.deadline.map(|patience| now + patience);
         let parameters = self.state.model.len();
-        self.phase = Phase::Open(OpenRound::new(round, cohort, entries, parameters, deadline));
+        self.ask(OpenRound::new(
+            round,
+            cohort,
+            entries,
+            parameters,
+            self.deadline(now),
+        ));
     }
 
-    fn end_round(&mut self, now: Duration) {
-        let Phase::Open(open) = mem::replace(&mut self.phase, Phase::Gathering) else {
+    fn deadline(&self, now: Duration) -> Option<Duration> {
+        self.plan.patience.deadline.map(|patience| now + patience)
+    }
+
+    /// Opens an attempt: every silo that has not answered is asked, now or when it joins.
+    fn ask(&mut self, open: OpenRound) {
+        self.traffic.forget();
+        let task = self.parts.strategy.task(&self.state, open.round);
+        let asked = self.joined.iter().filter(|&&silo| open.awaits(silo));
+        self.transmits.extend(asked.map(|&to| Transmit {
+            to,
+            message: ToSilo::Train(task.clone()),
+        }));
+        self.phase = Phase::Open(open);
+    }
+
+    fn end_attempt(&mut self, now: Duration) {
+        let gathering = Phase::Gathering { until: None };
+        let Phase::Open(mut open) = mem::replace(&mut self.phase, gathering) else {
             return;
         };
         let round = open.round;
-        let (accepted, quorum) = (open.updates().len() as u32, self.plan.patience.quorum);
+        let Patience { quorum, .. } = self.plan.patience;
+        let accepted = open.updates().len() as u32;
         if accepted < quorum {
-            return self.finish(FinishReason::QuorumLost {
+            if self.plan.patience.allows_another(open.attempt) {
+                open.repeat(self.deadline(now));
+                self.events.push_back(CoordinatorEvent::RoundRepeated {
+                    round,
+                    attempt: open.attempt,
+                    accepted,
+                    quorum,
+                });
+                return self.ask(open);
+            }
+            let reason = FinishReason::QuorumLost {
                 round,
                 accepted,
                 quorum,
-            });
+            };
+            return self.abandon(open, reason);
         }
         let Some(state) = self.step(&open) else {
-            return self.finish(FinishReason::Diverged { round });
+            return self.abandon(open, FinishReason::Diverged { round });
         };
         self.state = state;
         self.events.push_back(CoordinatorEvent::RoundFinished(
             open.into_outcome(self.state.model.clone()),
         ));
         self.start_round(now);
+    }
+
+    fn abandon(&mut self, open: OpenRound, reason: FinishReason) {
+        self.events
+            .push_back(CoordinatorEvent::RoundAbandoned(open.into_abandoned()));
+        self.finish(reason);
     }
 
     /// The state after the round, unless its numbers have left the finite ones.

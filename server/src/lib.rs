@@ -13,6 +13,7 @@ mod event;
 mod plan;
 mod round;
 mod strategy;
+mod traffic;
 
 pub use aggregator::{
     AggregateError, Aggregator, AggregatorConfig, ClippedNoisedSum, CoordinateMedian, TrimmedMean,
@@ -21,10 +22,11 @@ pub use aggregator::{
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, RestoreError};
 pub use cohort::{CohortError, CohortLaw};
 pub use coordinator::{Coordinator, Parts};
-pub use event::{CoordinatorEvent, RoundOutcome, Transmit};
-pub use plan::{CoordinatorPlan, Patience, PlanError};
+pub use event::{AbandonedRound, CoordinatorEvent, Missing, RoundOutcome, Transmit};
+pub use plan::{CoordinatorPlan, LostQuorum, Patience, PlanError};
 pub use protocol::Weights;
 pub use strategy::{
     AdaptiveRule, ConfigError, Decay, FedAdaptive, FedAvg, Moments, Positive, ServerState,
     Strategy, StrategyConfig, StrategyError,
 };
+pub use traffic::MOST_NEEDLESS_MESSAGES;

@@ -1,6 +1,6 @@
 //! Everything that a coordinator is told before its run.
 
-use crate::CohortLaw;
+use crate::{CohortLaw, Positive};
 use accounting::{InvalidEntry, LedgerEntry, Mechanism};
 use primitives::{Digest, Round, SiloId};
 use protocol::{Release, Weights};
@@ -24,6 +24,10 @@ pub struct CoordinatorPlan {
     pub weights: Weights,
     /// Whether silos keep counts and losses to themselves.
     pub protected: bool,
+    /// The largest L2 norm of an update; larger ones are refused. Not with an aggregator that clips and noises
+    /// the updates itself: there the clip norm is the bound, and who is refused would tell about updates that
+    /// nobody but the coordinator may see.
+    pub max_update_norm: Option<Positive>,
     /// How a round ends when silos do not answer.
     pub patience: Patience,
 }
@@ -31,10 +35,45 @@ pub struct CoordinatorPlan {
 /// How a round ends when silos do not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// A round ends this long after it began; `None` waits for ever.
+    /// An attempt at a round ends this long after it began; `None` waits for ever. As long does the first
+    /// round wait for the roster once a quorum of it is there.
     pub deadline: Option<Duration>,
     /// The fewest updates with which a round may end, at least one.
     pub quorum: u32,
+    /// What becomes of a round without a quorum.
+    pub lost_quorum: LostQuorum,
+}
+
+/// What becomes of a round without a quorum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LostQuorum {
+    /// The run ends.
+    #[default]
+    End,
+    /// The same cohort is asked for the same round again; after so many repeats the run ends.
+    Repeat {
+        /// Repeats of one round, after its first attempt.
+        at_most: u32,
+    },
+}
+
+impl Patience {
+    /// Waits for ever for `quorum` updates.
+    pub const fn endless(quorum: u32) -> Self {
+        Self {
+            deadline: None,
+            quorum,
+            lost_quorum: LostQuorum::End,
+        }
+    }
+
+    /// Whether a round may be asked for once more after so many attempts.
+    pub(crate) const fn allows_another(&self, attempts: u32) -> bool {
+        match self.lost_quorum {
+            LostQuorum::End => false,
+            LostQuorum::Repeat { at_most } => attempts <= at_most,
+        }
+    }
 }
 
 /// A plan that no coordinator can follow.
@@ -59,6 +98,12 @@ pub enum PlanError {
         /// Silos of a cohort.
         cohort: usize,
     },
+    /// A limit on norms beside a clip norm.
+    #[error(
+        "a largest update norm cannot be set where the coordinator clips and noises the updates: who is refused \
+         would tell about single updates, and the clip norm bounds them already"
+    )]
+    NormBesideNoise,
 }
 
 impl CoordinatorPlan {
@@ -76,6 +121,9 @@ impl CoordinatorPlan {
         let (quorum, cohort) = (self.patience.quorum, self.cohorts.size());
         if quorum == 0 || quorum as usize > cohort {
             return Err(PlanError::Quorum { quorum, cohort });
+        }
+        if central.is_some() && self.max_update_norm.is_some() {
+            return Err(PlanError::NormBesideNoise);
         }
         Ok(())
     }

@@ -1,11 +1,15 @@
 //! One round under way: who was asked, who has answered, and whether an answer may be used.
 
-use crate::{CoordinatorPlan, RoundOutcome};
+use crate::{AbandonedRound, CoordinatorPlan, Missing, RoundOutcome};
 use accounting::LedgerEntry;
 use primitives::{ModelVector, Round, SiloId};
 use protocol::{Refusal, SiloUpdate, UpdateMetrics, Weights};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// Beyond this L2 norm an update is no training: thousands of such steps stay within the range of `f32`, so
+/// that no silo alone can make the model overflow and so end the run.
+const NORM_CEILING: f64 = 1e12;
 
 /// The round under way.
 #[derive(Debug)]
@@ -15,11 +19,13 @@ pub(crate) struct OpenRound {
     /// What the gate has admitted.
     pub(crate) entries: Vec<LedgerEntry>,
     pub(crate) deadline: Option<Duration>,
+    /// How often the cohort was asked; 1 is the first time.
+    pub(crate) attempt: u32,
     /// Parameters of the model.
     parameters: usize,
     updates: BTreeMap<SiloId, SiloUpdate>,
-    /// Silos that have declined or whose update was refused.
-    out: BTreeSet<SiloId>,
+    /// Silos that are not waited for in this attempt: declined, refused or cut off.
+    out: BTreeMap<SiloId, Missing>,
 }
 
 impl OpenRound {
@@ -30,20 +36,29 @@ impl OpenRound {
         parameters: usize,
         deadline: Option<Duration>,
     ) -> Self {
-        let (updates, out) = (BTreeMap::new(), BTreeSet::new());
+        let (updates, out) = (BTreeMap::new(), BTreeMap::new());
         Self {
             round,
             cohort,
             entries,
             deadline,
+            attempt: 1,
             parameters,
             updates,
             out,
         }
     }
 
-    /// Takes an update of this round in; one that was accepted before changes nothing. A silo whose
-    /// update is refused is out of the round, so that a second try cannot race with the others.
+    /// Asks once more. What was accepted stays: a silo has one update a round and could only send it again.
+    pub(crate) fn repeat(&mut self, deadline: Option<Duration>) {
+        self.attempt += 1;
+        self.deadline = deadline;
+        self.out.clear();
+    }
+
+    /// Takes an update of this round in; says whether it is new, since one that was accepted before changes
+    /// nothing. A silo whose update is refused is out of the attempt, so that a second try cannot race with
+    /// the others.
     ///
     /// # Errors
     /// If the update may not be used.
@@ -51,35 +66,35 @@ impl OpenRound {
         &mut self,
         plan: &CoordinatorPlan,
         update: SiloUpdate,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let silo = update.silo;
         if !self.cohort.contains(&silo) {
             return Err(Refusal::NotInCohort { round: self.round });
         }
         if self.updates.contains_key(&silo) {
-            return Ok(());
+            return Ok(false);
         }
-        if self.out.contains(&silo) {
+        if self.out.contains_key(&silo) {
             return Err(Refusal::OutOfRound { round: self.round });
         }
-        if let Err(refusal) = check(plan, self.parameters, &update) {
-            self.out.insert(silo);
+        if let Err(refusal) = self.check(plan, &update) {
+            self.out.insert(silo, Missing::Refused(refusal));
             return Err(refusal);
         }
         self.updates.insert(silo, update);
-        Ok(())
+        Ok(true)
     }
 
-    /// Puts a silo out of the round, unless it has answered. Says whether it did.
-    pub(crate) fn put_out(&mut self, silo: SiloId) -> bool {
-        self.awaits(silo) && self.out.insert(silo)
+    /// Puts a silo out of the attempt, unless it has answered. Says whether it did.
+    pub(crate) fn put_out(&mut self, silo: SiloId, why: Missing) -> bool {
+        self.awaits(silo) && self.out.insert(silo, why).is_none()
     }
 
     /// Whether `silo` was asked and has not answered.
     pub(crate) fn awaits(&self, silo: SiloId) -> bool {
         self.cohort.contains(&silo)
             && !self.updates.contains_key(&silo)
-            && !self.out.contains(&silo)
+            && !self.out.contains_key(&silo)
     }
 
     /// Whether every silo of the cohort has answered.
@@ -94,43 +109,63 @@ impl OpenRound {
 
     /// What the round has come to, if `model` is what the updates made.
     pub(crate) fn into_outcome(self, model: ModelVector) -> RoundOutcome {
-        let Self {
-            round,
-            mut cohort,
-            entries,
-            updates,
-            ..
-        } = self;
-        cohort.retain(|silo| !updates.contains_key(silo));
         RoundOutcome {
-            round,
+            round: self.round,
             model,
-            entries,
-            updates,
-            missing: cohort,
+            missing: self.missing(),
+            attempts: self.attempt,
+            entries: self.entries,
+            updates: self.updates,
         }
     }
-}
 
-/// Whether an update fits the model, and is what the plan accounts for.
-fn check(plan: &CoordinatorPlan, parameters: usize, update: &SiloUpdate) -> Result<(), Refusal> {
-    if update.delta.len() != parameters {
-        return Err(Refusal::WrongShape {
-            expected: parameters as u64,
-            found: update.delta.len() as u64,
-        });
+    /// What is left of a round that comes to nothing.
+    pub(crate) fn into_abandoned(self) -> AbandonedRound {
+        AbandonedRound {
+            round: self.round,
+            missing: self.missing(),
+            attempts: self.attempt,
+            entries: self.entries,
+        }
     }
-    if !update.delta.is_finite() {
-        return Err(Refusal::NotFinite);
+
+    fn missing(&self) -> BTreeMap<SiloId, Missing> {
+        let without = self
+            .cohort
+            .iter()
+            .filter(|silo| !self.updates.contains_key(silo));
+        without
+            .map(|&silo| (silo, *self.out.get(&silo).unwrap_or(&Missing::Silent)))
+            .collect()
     }
-    check_weight(plan.weights, update)?;
-    if plan.releases.get(&update.silo) != Some(&update.releases) {
-        return Err(Refusal::UnplannedMechanism);
+
+    /// Whether an update fits the model, and is what the plan accounts for.
+    fn check(&self, plan: &CoordinatorPlan, update: &SiloUpdate) -> Result<(), Refusal> {
+        if update.delta.len() != self.parameters {
+            return Err(Refusal::WrongShape {
+                expected: self.parameters as u64,
+                found: update.delta.len() as u64,
+            });
+        }
+        if !update.delta.is_finite() {
+            return Err(Refusal::NotFinite);
+        }
+        let limit = plan
+            .max_update_norm
+            .map_or(NORM_CEILING, |limit| limit.get().min(NORM_CEILING));
+        let found = update.delta.l2_norm();
+        if found > limit {
+            return Err(Refusal::HugeUpdate { found, limit });
+        }
+        check_weight(plan.weights, update)?;
+        if plan.releases.get(&update.silo) != Some(&update.releases) {
+            return Err(Refusal::UnplannedMechanism);
+        }
+        if plan.protected && update.metrics != UpdateMetrics::Withheld {
+            return Err(Refusal::UnplannedMetrics);
+        }
+        Ok(())
     }
-    if plan.protected && update.metrics != UpdateMetrics::Withheld {
-        return Err(Refusal::UnplannedMetrics);
-    }
-    Ok(())
 }
 
 #[expect(

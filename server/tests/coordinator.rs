@@ -11,12 +11,14 @@ use common::{
 };
 use primitives::{ModelVector, Round, Seed, SiloId};
 use protocol::{
-    BudgetReached, Decline, FinishReason, RoundGate, SiloUpdate, ToCoordinator, ToSilo,
+    BudgetReached, Decline, FinishReason, Refusal, RoundGate, SiloUpdate, ToCoordinator, ToSilo,
 };
 use siloscope_server::{
-    Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorEvent, CoordinatorPlan, Parts, Patience,
-    StrategyConfig,
+    AbandonedRound, Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorEvent, CoordinatorPlan,
+    FedAvg, LostQuorum, Missing, Parts, Patience, RoundOutcome, StrategyConfig,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
@@ -36,11 +38,13 @@ fn nothing_is_asked_before_the_whole_roster_has_joined() {
     let CoordinatorEvent::RoundStarted {
         round: Round(1),
         cohort,
+        entries,
     } = started
     else {
         panic!("{started:?}")
     };
     assert_eq!(cohort.len(), 3);
+    assert_eq!(entries.len(), 3);
 }
 
 #[test]
@@ -109,6 +113,7 @@ fn a_round_ends_at_its_deadline_with_a_quorum_or_not_at_all() {
     let patience = Patience {
         deadline: Some(Duration::from_mins(1)),
         quorum: 2,
+        lost_quorum: LostQuorum::End,
     };
     let plan = CoordinatorPlan { patience, ..plan() };
     let mut coordinator = started(plan, parts());
@@ -122,7 +127,7 @@ fn a_round_ends_at_its_deadline_with_a_quorum_or_not_at_all() {
     coordinator.handle(Duration::from_mins(1), SiloId(1), late);
     assert_eq!(
         outcomes(&mut coordinator).remove(0).missing,
-        [SiloId(1)].into()
+        [(SiloId(1), Missing::Silent)].into()
     );
     assert_eq!(coordinator.next_timeout(), Some(Duration::from_mins(2)));
     send(&mut coordinator, update(1, 2));
@@ -139,10 +144,7 @@ fn a_round_ends_at_its_deadline_with_a_quorum_or_not_at_all() {
 #[test]
 fn a_silo_that_declines_is_not_waited_for() {
     let plan = CoordinatorPlan {
-        patience: Patience {
-            deadline: None,
-            quorum: 1,
-        },
+        patience: Patience::endless(1),
         ..plan()
     };
     let mut coordinator = started(plan, parts());
@@ -225,22 +227,188 @@ fn a_round_that_does_not_fit_in_the_budget_does_not_start() {
 
 #[test]
 fn a_model_that_leaves_the_finite_numbers_ends_the_run() {
-    let mut coordinator = started(plan(), parts());
-    for round in 1..=2 {
-        for silo in 0..3 {
-            let delta = vec![f32::MAX; PARAMETERS].into();
-            send(
-                &mut coordinator,
-                SiloUpdate {
-                    delta,
-                    ..update(silo, round)
-                },
-            );
+    let strategy = Box::new(FedAvg::new(3e38));
+    let mut coordinator = started(
+        plan(),
+        Parts {
+            strategy,
+            ..parts()
+        },
+    );
+    for silo in 0..3 {
+        send(&mut coordinator, update(silo, 1));
+    }
+    let events = events(&mut coordinator);
+    let [
+        ..,
+        CoordinatorEvent::RoundAbandoned(abandoned),
+        CoordinatorEvent::Finished(reason),
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(*reason, FinishReason::Diverged { round: Round(1) });
+    // Three updates have left their silos: they are charged, although no model came of them.
+    assert_eq!(abandoned.entries.len(), 3);
+    assert!(coordinator.state().model.is_finite());
+}
+
+/// Counts what it admits.
+#[derive(Debug)]
+struct Counting(Arc<AtomicUsize>);
+
+impl RoundGate for Counting {
+    fn admit(&mut self, _round: Round, entries: &[LedgerEntry]) -> Result<(), BudgetReached> {
+        self.0.fetch_add(entries.len(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn repeating(quorum: u32, at_most: u32) -> CoordinatorPlan {
+    CoordinatorPlan {
+        patience: Patience {
+            deadline: Some(Duration::from_mins(1)),
+            quorum,
+            lost_quorum: LostQuorum::Repeat { at_most },
+        },
+        ..plan()
+    }
+}
+
+fn asked(coordinator: &mut Coordinator) -> Vec<u32> {
+    std::iter::from_fn(|| coordinator.poll_transmit())
+        .filter(|transmit| matches!(transmit.message, ToSilo::Train(_)))
+        .map(|transmit| transmit.to.0)
+        .collect()
+}
+
+#[test]
+fn a_repeated_round_asks_those_who_are_missing_and_admits_nothing_twice() {
+    let admitted = Arc::new(AtomicUsize::new(0));
+    let gate = Box::new(Counting(Arc::clone(&admitted)));
+    let mut coordinator = started(repeating(3, 2), Parts { gate, ..parts() });
+    assert_eq!(asked(&mut coordinator), [0, 1, 2]);
+    send(&mut coordinator, update(1, 1));
+    send(
+        &mut coordinator,
+        SiloUpdate {
+            releases: Vec::new(),
+            ..update(2, 1)
+        },
+    );
+    coordinator.handle_timeout(Duration::from_mins(1));
+    assert_eq!(asked(&mut coordinator), [0, 2]);
+    assert_eq!(coordinator.next_timeout(), Some(Duration::from_mins(2)));
+    let repeated = CoordinatorEvent::RoundRepeated {
+        round: Round(1),
+        attempt: 2,
+        accepted: 1,
+        quorum: 3,
+    };
+    assert!(events(&mut coordinator).contains(&repeated));
+    // What was accepted before is kept; the one that was refused has another try.
+    let later = Duration::from_secs(90);
+    for silo in [2, 0, 1] {
+        coordinator.handle(later, SiloId(silo), ToCoordinator::Update(update(silo, 1)));
+    }
+    let outcome = outcomes(&mut coordinator).remove(0);
+    let undisturbed = play(&mut started(plan(), parts()), [0, 1, 2]).remove(0);
+    assert_eq!(outcome.attempts, 2);
+    assert_eq!(
+        RoundOutcome {
+            attempts: 1,
+            ..outcome
+        },
+        undisturbed
+    );
+    // The first round once, and the second.
+    assert_eq!(admitted.load(Ordering::Relaxed), 6);
+}
+
+#[test]
+fn repeats_have_an_end_and_what_was_released_is_charged() {
+    let mut coordinator = started(repeating(2, 2), parts());
+    send(&mut coordinator, update(1, 1));
+    let decline = ToCoordinator::Decline {
+        round: Round(1),
+        reason: Decline::BudgetReached,
+    };
+    for minutes in 1..=3 {
+        assert_eq!(coordinator.checkpoint().finished, None);
+        coordinator.handle_timeout(Duration::from_mins(minutes));
+        coordinator.handle(Duration::from_mins(minutes), SiloId(0), decline.clone());
+    }
+    let events = events(&mut coordinator);
+    let abandoned = events.iter().find_map(|event| match event {
+        CoordinatorEvent::RoundAbandoned(abandoned) => Some(abandoned.clone()),
+        _ => None,
+    });
+    let entries = (0..3).map(|silo| release().entry(Round(1), SiloId(silo)).unwrap());
+    let expected = AbandonedRound {
+        round: Round(1),
+        entries: entries.collect(),
+        missing: [
+            (SiloId(0), Missing::Declined(Decline::BudgetReached)),
+            (SiloId(2), Missing::Silent),
+        ]
+        .into(),
+        attempts: 3,
+    };
+    assert_eq!(abandoned, Some(expected));
+    let reason = FinishReason::QuorumLost {
+        round: Round(1),
+        accepted: 1,
+        quorum: 2,
+    };
+    assert_eq!(coordinator.checkpoint().finished, Some(reason));
+}
+
+#[test]
+fn a_round_that_everybody_declines_is_repeated_at_once_and_not_for_ever() {
+    let plan = CoordinatorPlan {
+        patience: Patience {
+            lost_quorum: LostQuorum::Repeat { at_most: 4 },
+            ..Patience::endless(1)
+        },
+        ..plan()
+    };
+    let mut coordinator = started(plan, parts());
+    let mut asks = 0;
+    loop {
+        let silos = asked(&mut coordinator);
+        if silos.is_empty() {
+            break;
+        }
+        asks += 1;
+        for silo in silos {
+            let decline = ToCoordinator::Decline {
+                round: Round(1),
+                reason: Decline::TrainingFailed,
+            };
+            coordinator.handle(NOW, SiloId(silo), decline);
         }
     }
-    let reason = FinishReason::Diverged { round: Round(2) };
-    assert_eq!(finish(&mut coordinator), Some(reason));
-    assert!(coordinator.state().model.is_finite());
+    assert_eq!(asks, 5);
+    assert!(coordinator.checkpoint().finished.is_some());
+}
+
+#[test]
+fn after_the_deadline_a_quorum_of_the_roster_is_enough_to_begin() {
+    let mut coordinator =
+        Coordinator::new(repeating(2, 0), parts(), ModelVector::zeros(PARAMETERS)).unwrap();
+    let joins = |coordinator: &mut Coordinator, seconds, silo| {
+        let now = Duration::from_secs(seconds);
+        coordinator.handle(now, SiloId(silo), ToCoordinator::Join(join(silo)));
+    };
+    joins(&mut coordinator, 5, 1);
+    assert_eq!(coordinator.next_timeout(), None);
+    coordinator.handle_timeout(Duration::from_secs(70));
+    assert!(asked(&mut coordinator).is_empty());
+    joins(&mut coordinator, 80, 2);
+    assert_eq!(asked(&mut coordinator), [1, 2]);
+    // The third is asked when it comes.
+    joins(&mut coordinator, 90, 0);
+    assert_eq!(asked(&mut coordinator), [0]);
 }
 
 #[test]
@@ -250,10 +418,7 @@ fn silo_noise_is_one_release_of_the_whole_cohort() {
     let sum = ClippedNoisedSum::new(clip_norm, noise_multiplier, 3, Seed::from_number(1));
     let plan = CoordinatorPlan {
         releases: (0..3).map(|silo| (SiloId(silo), Vec::new())).collect(),
-        patience: Patience {
-            deadline: None,
-            quorum: 2,
-        },
+        patience: Patience::endless(2),
         ..plan()
     };
     let aggregator = Box::new(sum);
@@ -276,5 +441,6 @@ fn silo_noise_is_one_release_of_the_whole_cohort() {
     let mechanism = Mechanism::SiloNoise { noise_multiplier };
     let entry = LedgerEntry::noised_sum(1, vec![0, 1, 2], mechanism).unwrap();
     assert_eq!(outcome.entries, [entry]);
-    assert_eq!(outcome.missing, [SiloId(1)].into());
+    let refused = Missing::Refused(Refusal::UnplannedMechanism);
+    assert_eq!(outcome.missing, [(SiloId(1), refused)].into());
 }

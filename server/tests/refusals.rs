@@ -4,6 +4,7 @@
 
 mod common;
 
+use accounting::{ClipNorm, NoiseMultiplier};
 use common::{
     NOW, PARAMETERS, digest, events, join, join_all, outcomes, parts, plan, play, refusals,
     release, send, started, update,
@@ -13,8 +14,8 @@ use protocol::{
     Join, PROTOCOL_VERSION, Refusal, Release, SiloUpdate, ToCoordinator, ToSilo, UpdateMetrics,
 };
 use siloscope_server::{
-    Checkpoint, CohortLaw, Coordinator, CoordinatorEvent, CoordinatorPlan, Patience, PlanError,
-    RestoreError, Weights,
+    Checkpoint, ClippedNoisedSum, CohortLaw, Coordinator, CoordinatorEvent, CoordinatorPlan,
+    MOST_NEEDLESS_MESSAGES, Missing, Parts, Patience, PlanError, Positive, RestoreError, Weights,
 };
 use std::collections::BTreeMap;
 
@@ -95,8 +96,8 @@ fn who_may_not_join_is_told_why() {
     }
 }
 
-#[test]
-fn a_bad_update_is_refused_by_name_and_never_aggregated() {
+/// What the updates of silo 1 can be, and why they are refused.
+fn bad_updates() -> Vec<(SiloUpdate, Refusal)> {
     let twice = vec![release(), release()];
     let more_steps = vec![Release {
         steps: 6,
@@ -106,7 +107,18 @@ fn a_bad_update_is_refused_by_name_and_never_aggregated() {
         records: 10,
         mean_loss: Some(0.1),
     };
-    let cases = [
+    let norm = (3.0 * f64::from(1e30_f32).powi(2)).sqrt();
+    vec![
+        (
+            SiloUpdate {
+                delta: vec![1e30; 3].into(),
+                ..update(1, 1)
+            },
+            Refusal::HugeUpdate {
+                found: norm,
+                limit: 1e12,
+            },
+        ),
         (
             SiloUpdate {
                 delta: ModelVector::zeros(2),
@@ -169,13 +181,14 @@ fn a_bad_update_is_refused_by_name_and_never_aggregated() {
             },
             Refusal::UnplannedMetrics,
         ),
-    ];
-    for (bad, reason) in cases {
+    ]
+}
+
+#[test]
+fn a_bad_update_is_refused_by_name_and_never_aggregated() {
+    for (bad, reason) in bad_updates() {
         let plan = CoordinatorPlan {
-            patience: Patience {
-                deadline: None,
-                quorum: 2,
-            },
+            patience: Patience::endless(2),
             ..plan()
         };
         let mut coordinator = started(plan, parts());
@@ -194,10 +207,100 @@ fn a_bad_update_is_refused_by_name_and_never_aggregated() {
             outcome.updates.keys().copied().collect::<Vec<_>>(),
             [SiloId(0), SiloId(2)]
         );
-        assert_eq!(outcome.missing, [SiloId(1)].into());
+        assert_eq!(
+            outcome.missing,
+            [(SiloId(1), Missing::Refused(reason))].into()
+        );
         assert_eq!(outcome.model, ModelVector::from(vec![2.0; PARAMETERS]));
         // It was asked, and something came: it is charged.
         assert_eq!(outcome.entries.len(), 3);
+    }
+}
+
+#[test]
+fn a_plan_may_bound_the_norm_of_an_update_unless_the_sum_is_noised() {
+    let limited = CoordinatorPlan {
+        max_update_norm: Some(Positive::try_new(5.0).unwrap()),
+        patience: Patience::endless(1),
+        ..plan()
+    };
+    let mut coordinator = started(limited.clone(), parts());
+    let of_norm_five = vec![3.0, 4.0, 0.0].into();
+    send(
+        &mut coordinator,
+        SiloUpdate {
+            delta: of_norm_five,
+            ..update(0, 1)
+        },
+    );
+    assert_eq!(refusals(&mut coordinator), []);
+    let longer = vec![3.0, 4.0, 0.1].into();
+    send(
+        &mut coordinator,
+        SiloUpdate {
+            delta: longer,
+            ..update(1, 1)
+        },
+    );
+    let refused = refusals(&mut coordinator);
+    let found = f64::from(3.0_f32.mul_add(3.0, 16.0)) + f64::from(0.1_f32).powi(2);
+    let (found, limit) = (found.sqrt(), 5.0);
+    assert_eq!(refused, [(1, Refusal::HugeUpdate { found, limit })]);
+    let clip = ClipNorm::try_new(1.0).unwrap();
+    let noise = NoiseMultiplier::try_new(1.0).unwrap();
+    let aggregator = Box::new(ClippedNoisedSum::new(clip, noise, 3, Seed::from_number(1)));
+    let noised = Parts {
+        aggregator,
+        ..parts()
+    };
+    let error = Coordinator::new(limited, noised, ModelVector::zeros(PARAMETERS)).unwrap_err();
+    assert_eq!(error, PlanError::NormBesideNoise);
+}
+
+/// Whatever a silo floods the coordinator with, it is answered so often and then no more, counts as missing unless
+/// it has answered, and is heard again in the next round.
+#[test]
+fn a_silo_that_floods_is_cut_off_until_the_next_round() {
+    type Flood = fn(&mut Coordinator);
+    let floods: [Flood; 4] = [
+        |coordinator| coordinator.handle_malformed(NOW, SiloId(1)),
+        |coordinator| coordinator.handle(NOW, SiloId(1), ToCoordinator::Join(join(1))),
+        |coordinator| coordinator.handle(NOW, SiloId(1), ToCoordinator::Update(update(1, 9))),
+        |coordinator| coordinator.handle(NOW, SiloId(1), ToCoordinator::Update(update(0, 1))),
+    ];
+    for flood in floods {
+        let plan = CoordinatorPlan {
+            patience: Patience::endless(2),
+            ..plan()
+        };
+        let mut coordinator = started(plan, parts());
+        while coordinator.poll_transmit().is_some() {}
+        events(&mut coordinator);
+        for _ in 0..10_000 {
+            flood(&mut coordinator);
+        }
+        let answers = std::iter::from_fn(|| coordinator.poll_transmit()).count();
+        let most = 2 * (MOST_NEEDLESS_MESSAGES as usize + 1) + 1;
+        assert!(answers <= most, "{answers}");
+        let heard = events(&mut coordinator);
+        assert!(heard.len() <= most, "{}", heard.len());
+        let cut_off = CoordinatorEvent::SiloCutOff {
+            silo: SiloId(1),
+            round: Round(1),
+        };
+        assert_eq!(heard.iter().filter(|&event| *event == cut_off).count(), 1);
+        // Nothing of it counts any more in this round, and the others are not held up.
+        send(&mut coordinator, update(1, 1));
+        send(&mut coordinator, update(0, 1));
+        send(&mut coordinator, update(2, 1));
+        let outcome = outcomes(&mut coordinator).remove(0);
+        let flood = Missing::Refused(Refusal::Flood { round: Round(1) });
+        assert_eq!(outcome.missing, [(SiloId(1), flood)].into());
+        assert_eq!(outcome.model, ModelVector::from(vec![2.0; PARAMETERS]));
+        for silo in [1, 0, 2] {
+            send(&mut coordinator, update(silo, 2));
+        }
+        assert!(outcomes(&mut coordinator).remove(0).missing.is_empty());
     }
 }
 
@@ -209,15 +312,12 @@ fn an_update_that_was_not_asked_for_is_refused_by_name() {
     let other = (chosen.0 + 1) % 3;
     let plan = CoordinatorPlan {
         cohorts,
-        patience: Patience {
-            deadline: None,
-            quorum: 1,
-        },
+        patience: Patience::endless(1),
         ..plan()
     };
     let mut coordinator = Coordinator::new(plan, parts(), ModelVector::zeros(PARAMETERS)).unwrap();
     send(&mut coordinator, update(1, 1));
-    coordinator.handle_malformed(SiloId(1));
+    coordinator.handle_malformed(NOW, SiloId(1));
     assert_eq!(
         refusals(&mut coordinator),
         [
@@ -348,10 +448,7 @@ fn a_plan_that_does_not_fit_together_is_refused() {
     assert_eq!(refused(counted), PlanError::WeightsRevealCounts);
     for quorum in [0, 4] {
         let plan = CoordinatorPlan {
-            patience: Patience {
-                deadline: None,
-                quorum,
-            },
+            patience: Patience::endless(quorum),
             ..plan()
         };
         assert_eq!(refused(plan), PlanError::Quorum { quorum, cohort: 3 });

@@ -74,10 +74,8 @@ pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, Fed
         releases: schedule.releases(),
         weights: federation.strategy.weights(),
         protected: schedule.protected,
-        patience: Patience {
-            deadline: None,
-            quorum: schedule.cohorts.size() as u32,
-        },
+        max_update_norm: None,
+        patience: Patience::endless(schedule.cohorts.size() as u32),
     };
     let parts = Parts {
         strategy: federation.strategy.build(),

@@ -8,7 +8,7 @@
 use crate::driver::{self, Driver, Progressed, Start};
 use crate::exit::Failure;
 use crate::progress::Progress;
-use clients::{LocalTrainer, Silo, SiloEvent, SiloPlan, TrainError, TrainingTask};
+use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError, TrainingTask};
 use primitives::{Digest, SiloId};
 use protocol::{
     CodecError, Compression, Message, MessageReader, OpenGate, RoundGate, SiloUpdate,
@@ -98,13 +98,14 @@ impl Federation {
                 // every silo would only repeat its answer.
                 (
                     silo,
-                    Silo::new(
+                    Silo::restore(
                         SiloPlan {
                             silo,
                             digest,
                             releases,
                         },
                         Box::new(OpenGate),
+                        SiloCheckpoint::default(),
                     ),
                 )
             })

@@ -122,10 +122,7 @@ impl Default for Setting {
             compression: Compression::None,
             weights: Weights::Uniform,
             noise: 0.5,
-            patience: Patience {
-                deadline: None,
-                quorum: COHORT,
-            },
+            patience: Patience::endless(COHORT),
         }
     }
 }
@@ -147,6 +144,7 @@ impl Setting {
             releases: roster.map(|silo| (silo, self.releases())).collect(),
             weights: self.weights,
             protected: self.weights == Weights::Uniform,
+            max_update_norm: None,
             patience: self.patience,
         }
     }
@@ -306,7 +304,7 @@ impl Federation {
                     Ok(None) => {}
                     Err(_) => {
                         *reader = MessageReader::new(PARAMETERS as u64);
-                        self.coordinator.handle_malformed(silo);
+                        self.coordinator.handle_malformed(now, silo);
                     }
                 }
             }

@@ -93,6 +93,22 @@ pub enum Refusal {
     /// The update tells about private records what the plan does not release.
     #[error("update reveals its records or its loss while a protection is on")]
     UnplannedMetrics,
+    /// An update that is larger than training can make it, or than the plan allows.
+    #[error("update has an L2 norm of {found:e}, allowed is at most {limit:e}")]
+    HugeUpdate {
+        /// The update's norm.
+        found: f64,
+        /// The largest norm allowed.
+        limit: f64,
+    },
+    /// Messages without end that bring nothing.
+    #[error(
+        "too many needless messages: nothing of this silo is taken in until {round} is over or asked for again"
+    )]
+    Flood {
+        /// The round under way, or the next one.
+        round: Round,
+    },
 }
 
 /// Why a silo takes no part in a round that it was asked for.

@@ -447,6 +447,10 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         (-1e9..1e9, any::<bool>()).prop_map(|(found, uniform)| Refusal::Weight { found, uniform }),
         Just(Refusal::UnplannedMechanism),
         Just(Refusal::UnplannedMetrics),
+        (0.0..1e9, 0.0..1e9).prop_map(|(found, limit)| Refusal::HugeUpdate { found, limit }),
+        any::<u32>().prop_map(|round| Refusal::Flood {
+            round: Round(round)
+        }),
     ]
 }
 

@@ -43,10 +43,8 @@ pub(crate) fn plan() -> CoordinatorPlan {
         releases: (0..3).map(|silo| (SiloId(silo), vec![release()])).collect(),
         weights: Weights::Uniform,
         protected: true,
-        patience: Patience {
-            deadline: None,
-            quorum: 3,
-        },
+        max_update_norm: None,
+        patience: Patience::endless(3),
     }
 }
 
