@@ -68,7 +68,7 @@ pub struct TprAtFpr {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tpr {
-    /// The rate with its Clopper–Pearson interval.
+    /// The rate with its interval, which allows for the threshold having been found on the same non-members.
     Estimated(Interval),
     /// Fewer than `10 / fpr` non-members: the threshold would rest on a handful of subjects.
     TooFewNonMembers {

@@ -3,10 +3,11 @@
 //! A ROC is kept as integer counts, so that areas are exact and ties are counted as ties: a member and a
 //! non-member with the same score count one half. Nothing here depends on the scores but through their order.
 
-use crate::interval::{Confidence, Interval};
+use crate::interval::{Confidence, Interval, proportion_lower_limit, proportion_upper_limit};
 use crate::membership::Membership;
 use crate::score::{MembershipScore, Scores};
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{Binomial, DiscreteCDF};
 
 /// One point of a ROC curve: what share of members is caught at what share of false alarms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,16 +219,42 @@ impl Roc {
         members.variance_of_mean() + others.variance_of_mean()
     }
 
-    /// Share of members caught by the laxest threshold that accuses at most `fpr` of the non-members, with its
-    /// Clopper–Pearson interval (for that threshold as given).
+    /// Share of members caught by the laxest threshold that accuses at most `fpr` of the non-members, with an
+    /// interval for what the laxest threshold of that kind *among all people* would catch.
+    ///
+    /// The threshold was found on the very non-members at hand, which moves the rate as much as the draw of the
+    /// members does, so that the Clopper–Pearson interval at the threshold found would cover too rarely. Of `n`
+    /// non-members, as many as `Binomial(n, fpr)` says lie above the threshold that is meant: between `r` and
+    /// `s - 1`, but for a chance of `α / 4` on either side. The members above the r-th non-member from the top, less
+    /// their Clopper–Pearson margin at `α / 4`, are the lower end; those from the s-th on, and that margin, the
+    /// upper end. Holds for any distribution of the scores, ties included; wider than it need be by the union bound.
+    ///
+    /// Source: Clopper, Pearson 1934, Biometrika 26; order statistics as in David, Nagaraja 2003, section 7.1.
     pub fn tpr_at_fpr(&self, fpr: f64, confidence: Confidence) -> Interval {
+        let caught_below = |alarms: u64| {
+            let reached = self.steps.partition_point(|step| step.alarms < alarms);
+            self.steps[..reached].last().map_or(0, |step| step.caught)
+        };
+        let caught_from = |alarms: u64| {
+            let reached = self.steps.partition_point(|step| step.alarms < alarms);
+            self.steps
+                .get(reached)
+                .map_or(self.members(), |step| step.caught)
+        };
+        let members = self.members();
         let allowed = fpr * self.non_members() as f64;
         let reached = self
             .steps
             .partition_point(|step| step.alarms as f64 <= allowed);
         // The first step accuses nobody, so at least one is always reached.
         let caught = self.steps[reached - 1].caught;
-        Interval::proportion(caught, self.members(), confidence)
+        let tail = confidence.alpha() / 4.0;
+        let (least, most) = above_the_threshold(fpr, self.non_members(), tail);
+        Interval {
+            estimate: caught as f64 / members as f64,
+            low: proportion_lower_limit(caught_below(least), members, tail),
+            high: proportion_upper_limit(caught_from(most + 1), members, tail),
+        }
     }
 
     /// Largest true-positive less false-positive rate over all thresholds, chosen in hindsight: 0 for a curve
@@ -258,6 +285,19 @@ impl Spread {
         let deviations = self.squares - self.sum * self.sum / self.count;
         deviations.max(0.0) / (self.count - 1.0).max(1.0) / self.count
     }
+}
+
+/// How many of `non_members` lie above the threshold that accuses `fpr` of all people: no fewer than the first and
+/// no more than the second number, each but for a chance of at most `tail`.
+fn above_the_threshold(fpr: f64, non_members: u64, tail: f64) -> (u64, u64) {
+    let law = Binomial::new(fpr.clamp(0.0, 1.0), non_members)
+        .expect("a rate between 0 and 1 is a chance");
+    let fewer = |&count: &u64| law.cdf(count) <= tail;
+    let not_enough = |&count: &u64| law.cdf(count) < 1.0 - tail;
+    (
+        (0..non_members).take_while(fewer).count() as u64,
+        (0..non_members).take_while(not_enough).count() as u64,
+    )
 }
 
 /// Area under a polygon of counts, in pairs.
@@ -334,6 +374,13 @@ mod tests {
         assert_eq!(at(0.05), 0.6);
         assert_eq!(at(0.06), 0.8);
         assert_eq!(at(1.0), 1.0);
+        // Of 100, at least 1 and at most 10 lie above the threshold of 5 %: P(B = 0) = 0.0059, P(B > 10) = 0.0115.
+        assert_eq!(above_the_threshold(0.05, 100, 0.05 / 4.0), (1, 10));
+        let interval = roc.tpr_at_fpr(0.05, Confidence::NINETY_FIVE);
+        // One of five members lies above the first non-member, four of five above the eleventh.
+        let tail = Confidence::NINETY_FIVE.alpha() / 4.0;
+        assert_eq!(interval.low, proportion_lower_limit(1, 5, tail));
+        assert_eq!(interval.high, proportion_upper_limit(4, 5, tail));
     }
 
     #[test]

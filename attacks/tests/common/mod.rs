@@ -8,12 +8,29 @@ use siloscope_attacks::{
     AttackSubjects, Membership, Queries, RecordRegime, RoundSignals, ShadowDesign, ShadowSignals,
     SignalKind, Signals, SiloRound, SiloSignalKind, SiloSignals,
 };
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One standard normal draw, by inversion.
 pub(crate) fn gaussian(rng: &mut impl Rng) -> f64 {
     Normal::standard().inverse_cdf(rng.random_range(f64::MIN_POSITIVE..1.0))
+}
+
+/// How often a statistical experiment is repeated.
+pub(crate) const REPEATS: u32 = 1000;
+
+/// A test of a chance fails by accident this often.
+const FALSE_ALARM: f64 = 1e-6;
+
+/// Fewest of [`REPEATS`] experiments in which an event of at least this chance happens, but for a chance of 1e-6.
+pub(crate) fn fewest(chance: f64) -> u64 {
+    let law = Binomial::new(chance, u64::from(REPEATS)).unwrap();
+    (0..).find(|&count| law.cdf(count) > FALSE_ALARM).unwrap()
+}
+
+/// Most of [`REPEATS`] experiments in which an event of at most this chance happens, but for a chance of 1e-6.
+pub(crate) fn most(chance: f64) -> u64 {
+    u64::from(REPEATS) - fewest(1.0 - chance)
 }
 
 /// Subjects 0, 2, 4, … are members, the others are not; ten of each are known.
