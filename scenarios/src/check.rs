@@ -20,6 +20,7 @@ const WIDEST: usize = 1 << 20;
 pub(crate) fn faults(scenario: &Scenario) -> Vec<Fault> {
     let mut faults = Vec::new();
     name(scenario, &mut faults);
+    data(scenario, &mut faults);
     federation(scenario, &mut faults);
     model(scenario, &mut faults);
     training(scenario, &mut faults);
@@ -37,6 +38,23 @@ fn name(scenario: &Scenario, faults: &mut Vec<Fault>) {
             "{name:?} cannot name a run folder: use 1 to {LONGEST_NAME} letters, digits, '-' and '_', e.g. \"writers-dp\""
         );
         faults.push(Fault::new("name", message));
+    }
+}
+
+fn data(scenario: &Scenario, faults: &mut Vec<Fault>) {
+    let data = &scenario.data;
+    if data.membership.is_none() {
+        return;
+    }
+    for (key, given) in [
+        ("population_fraction", data.population_fraction.is_some()),
+        ("max_subjects", data.max_subjects.is_some()),
+    ] {
+        if given {
+            let message = "does not go with data.membership, whose file says who takes part: list fewer subjects there, \
+                           or remove one of the two keys";
+            faults.push(Fault::new(format!("data.{key}"), message));
+        }
     }
 }
 

@@ -36,6 +36,9 @@ pub struct DataSummary {
     pub name: String,
     /// Digest of all records.
     pub digest: Digest,
+    /// Digest of who is a member, where a file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<Digest>,
     /// Records.
     pub records: u64,
     /// Subjects.

@@ -131,6 +131,7 @@ fn data(world: &World, folder: &Path) -> DataSummary {
     DataSummary {
         name: as_written.map_or_else(|| name.to_owned(), |path| path.display().to_string()),
         digest: world.dataset.digest(),
+        membership: world.enrolment,
         records: world.dataset.len() as u64,
         subjects: world.dataset.subject_names().len() as u64,
         members: world.pools.members().len() as u64,

@@ -5,7 +5,7 @@ use crate::file::ScenarioFile;
 use crate::privacy::Protection;
 use accounting::NoiseMultiplier;
 use data::{AdversaryRecords, Dataset, Partition, PartitionConfig, Pools};
-use primitives::{Role, Seed, SiloId, Stream};
+use primitives::{Digest, Role, Seed, SiloId, Stream};
 use std::sync::Arc;
 use training::architecture::ImageShape;
 use training::{Architecture, InputShape, LocalPlan, LocalWork};
@@ -28,6 +28,8 @@ pub struct World {
     pub adversary: AdversaryRecords,
     /// The model.
     pub architecture: Architecture,
+    /// What tells the list of members from another, if there is one.
+    pub enrolment: Option<Digest>,
     /// Whether records lie in the silos that the data names.
     natural: bool,
 }
@@ -49,7 +51,18 @@ impl World {
             .data
             .load(&file.folder, &seed)
             .map_err(|e| fail("data.source")(&e))?;
-        let pools = Pools::draw(&dataset, &scenario.data, &seed).map_err(|e| fail("data")(&e))?;
+        let enrolment = match &scenario.data.membership {
+            Some(config) => {
+                let enrolment = config.read(&file.folder, &dataset);
+                Some(enrolment.map_err(|e| fail("data.membership")(&e))?)
+            }
+            None => None,
+        };
+        let pools = match &enrolment {
+            Some(enrolment) => Pools::listed(&dataset, &scenario.data, enrolment, &seed),
+            None => Pools::draw(&dataset, &scenario.data, &seed),
+        };
+        let pools = pools.map_err(|e| fail("data")(&e))?;
         let federation = &scenario.federation;
         let partition = federation
             .partition
@@ -82,6 +95,7 @@ impl World {
             partition,
             adversary,
             architecture,
+            enrolment: enrolment.map(|enrolment| enrolment.digest()),
             natural,
         })
     }

@@ -1,6 +1,6 @@
 //! The `[data]` table of a scenario.
 
-use crate::{DataError, Dataset, Source};
+use crate::{DataError, Dataset, EnrolmentConfig, Source};
 use primitives::Seed;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -55,6 +55,9 @@ impl From<Fraction> for f64 {
 pub struct DataConfig {
     /// A built-in set by name, a file, or a generator.
     pub source: Source,
+    /// Who is a member and who is not, where somebody else decided it; everyone else is the population.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<EnrolmentConfig>,
     /// Share of the evaluated subjects whose records are trained on; the others are non-members.
     #[serde(default = "DataConfig::member_fraction")]
     pub member_fraction: Fraction,
@@ -88,6 +91,7 @@ impl DataConfig {
     pub fn new(source: Source) -> Self {
         Self {
             source,
+            membership: None,
             member_fraction: Self::member_fraction(),
             population_fraction: None,
             fresh_fraction: Self::fresh_fraction(),

@@ -3,11 +3,13 @@
 //! A run goes through this crate in five steps, each a value of the one before:
 //!
 //! 1. [`DataConfig::load`] reads or generates a [`Dataset`]: every record has a label and a subject.
-//! 2. [`Pools::draw`] decides who is a member, who is not, and who is the population.
+//! 2. [`Pools::draw`] decides who is a member, who is not, and who is the population; [`Pools::listed`] takes it from a
+//!    list.
 //! 3. A [`Partitioner`], made by [`PartitionConfig::partitioner`], puts the members' training records
 //!    into silos: a [`Partition`].
 //! 4. [`Spread::of`] counts the records of every subject in every silo, for the accountant.
-//! 5. [`AdversaryRecords::draw`] picks the records that the adversary holds of every subject.
+//! 5. [`AdversaryRecords::draw`] picks the records that the adversary holds of every subject, and [`plain_features`]
+//!    describes them without a model.
 //!
 //! Each step draws from a stream of its own, so that one can be repeated, or varied for a shadow
 //! federation, without the others.
@@ -17,10 +19,12 @@ mod builtin;
 mod config;
 mod dataset;
 mod division;
+mod enrolment;
 mod error;
 mod features;
 mod load;
 mod partition;
+mod plain;
 mod pools;
 mod source;
 mod spread;
@@ -31,6 +35,7 @@ pub use adversary::AdversaryRecords;
 pub use builtin::{BuiltIn, built_ins};
 pub use config::{DataConfig, Fraction, FractionError};
 pub use dataset::{Dataset, DatasetParts, NaturalSilos, Split};
+pub use enrolment::{Enrolment, EnrolmentConfig};
 pub use error::DataError;
 pub use features::{Features, TokenWindows};
 pub use load::Columns;
@@ -38,6 +43,7 @@ pub use partition::{
     BySubject, Dirichlet, Natural, Partition, PartitionConfig, PartitionError, Partitioner,
     Quantity, SpreadConfig,
 };
+pub use plain::plain_features;
 pub use pools::{Pools, PoolsError};
 pub use source::{Source, UnknownBuiltIn};
 pub use spread::Spread;

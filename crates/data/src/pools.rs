@@ -11,8 +11,9 @@
 
 use crate::config::{DataConfig, Fraction};
 use crate::division::{divide, most_of, share_of};
-use crate::{Dataset, Split, SubjectIndex};
+use crate::{Dataset, Enrolment, Split, SubjectIndex};
 use primitives::{RecordId, Role, Seed, Stream, SubjectId};
+use rand::Rng;
 use rand::seq::SliceRandom;
 
 /// The subjects of a run by the part they play, and the records that go with it.
@@ -64,6 +65,30 @@ pub enum PoolsError {
         data: String,
         /// The name of the first such subject.
         subject: String,
+    },
+    /// A list names everybody, or somebody who is in the test split.
+    #[error(
+        "{data}: data.membership lists {subject:?}, and accuracy is measured on people who are in neither pool: leave \
+         those of the test split, or some others, out of the list"
+    )]
+    ListedPopulation {
+        /// The data set.
+        data: String,
+        /// The first subject that should not be listed.
+        subject: String,
+    },
+    /// A list without a member or without a non-member.
+    #[error(
+        "{data}: data.membership lists {members} members and {non_members} non-members; an attack needs some of both: \
+         list those who were left out too, with 0"
+    )]
+    OneSided {
+        /// The data set.
+        data: String,
+        /// Members that are listed.
+        members: usize,
+        /// Non-members that are listed.
+        non_members: usize,
     },
     /// A given set of members is not possible.
     #[error(
@@ -120,12 +145,75 @@ impl Pools {
         }
         eligible.sort_unstable();
         population.sort_unstable();
+        let mut pools = Self::divided(dataset, config, eligible, population, &mut rng);
+        pools.draw_members(config, seed);
+        Ok(pools)
+    }
 
+    /// The pools of a run whose members somebody else chose.
+    ///
+    /// The population is the published test split if there is one, and otherwise everyone who is not listed.
+    ///
+    /// # Errors
+    /// If nobody is left for the population, one of the test split is listed, or no member or no non-member is.
+    pub fn listed(
+        dataset: &Dataset,
+        config: &DataConfig,
+        enrolment: &Enrolment,
+        seed: &Seed,
+    ) -> Result<Self, PoolsError> {
+        let data = || dataset.name().to_owned();
+        let population: Vec<SubjectId> = if dataset.has_test_split() {
+            by_split(dataset)?.1
+        } else {
+            let all = dataset.subjects().subjects();
+            all.filter(|&subject| enrolment.of(subject).is_none())
+                .collect()
+        };
+        let both = population
+            .iter()
+            .copied()
+            .find(|&subject| enrolment.of(subject).is_some());
+        let last = || {
+            enrolment
+                .subjects()
+                .last()
+                .filter(|_| population.is_empty())
+        };
+        if let Some(subject) = both.or_else(last) {
+            let subject = dataset.subject_names()[subject.index()].clone();
+            return Err(PoolsError::ListedPopulation {
+                data: data(),
+                subject,
+            });
+        }
+        let eligible: Vec<SubjectId> = enrolment.subjects().collect();
+        let members = enrolment.members();
+        if members.is_empty() || members.len() == eligible.len() {
+            let (members, listed) = (members.len(), eligible.len());
+            return Err(PoolsError::OneSided {
+                data: data(),
+                members,
+                non_members: listed - members,
+            });
+        }
+        let mut rng = seed.stream(Stream::run(Role::Pools));
+        Self::divided(dataset, config, eligible, population, &mut rng).with_members(&members)
+    }
+
+    /// Everyone's records divided, and all of the `eligible` members for the time being.
+    fn divided(
+        dataset: &Dataset,
+        config: &DataConfig,
+        eligible: Vec<SubjectId>,
+        population: Vec<SubjectId>,
+        rng: &mut impl Rng,
+    ) -> Self {
         let subjects = dataset.subject_names().len();
         let (mut kept, mut held_out) = (vec![Vec::new(); subjects], vec![Vec::new(); subjects]);
         for &subject in &eligible {
             (kept[subject.index()], held_out[subject.index()]) =
-                divide(dataset, subject, config, &mut rng);
+                divide(dataset, subject, config, rng);
         }
         let mut population_records: Vec<RecordId> = population
             .iter()
@@ -133,20 +221,18 @@ impl Pools {
             .copied()
             .collect();
         if population_records.len() > most_of(config.max_test_records) {
-            population_records.shuffle(&mut rng);
+            population_records.shuffle(rng);
             population_records.truncate(most_of(config.max_test_records));
             population_records.sort_unstable();
         }
-        let mut pools = Self {
+        Self {
             members: eligible,
             non_members: Vec::new(),
             population_records,
             population,
             kept: SubjectIndex::from_lists(&kept),
             held_out: SubjectIndex::from_lists(&held_out),
-        };
-        pools.draw_members(config, seed);
-        Ok(pools)
+        }
     }
 
     /// The same subjects and records with membership drawn anew: the pools of a shadow federation.

@@ -353,3 +353,83 @@ fn parquet() {
         &["no rows", "at least one row"],
     );
 }
+
+#[test]
+fn membership() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("people.csv"),
+        "age,ill,person\n1,0,a\n2,1,b\n3,0,c\n4,1,d\n",
+    )
+    .unwrap();
+    let read = |keys: &str| {
+        let source = r#"source = { csv = "people.csv", label = "ill", subject = "person" }"#;
+        let config: siloscope_data::DataConfig =
+            toml::from_str(&format!("{source}\nmembership = {{ {keys} }}")).unwrap();
+        let dataset = config
+            .load(folder.path(), &primitives::Seed::from_number(1))
+            .unwrap();
+        let enrolment = config.membership.unwrap().read(folder.path(), &dataset)?;
+        Ok(enrolment.subjects().count())
+    };
+    let cases: [Case<'_>; 6] = [
+        (
+            "no column",
+            "person,member\na,1\n",
+            &["column \"subject\"", "person, member"],
+        ),
+        (
+            "neither yes nor no",
+            "subject,member\na,1\nb,2\n",
+            &["row 2", "\"member\"", "\"2\"", "yes or no"],
+        ),
+        (
+            "an empty cell",
+            "subject,member\na,\n",
+            &["row 1", "\"member\""],
+        ),
+        (
+            "a stranger",
+            "subject,member\na,1\nz,0\n",
+            &["row 2", "\"z\"", "a subject of"],
+        ),
+        (
+            "both",
+            "subject,member\na,1\nb,0\na,0\n",
+            &["row 3", "as a member and as none"],
+        ),
+        ("empty", "", &["no rows"]),
+    ];
+    for (name, text, expected) in cases {
+        fs::write(folder.path().join("members.csv"), text).unwrap();
+        refused(name, read(r#"file = "members.csv""#), expected);
+    }
+    refused(
+        "ending",
+        read(r#"file = "members.txt""#),
+        &["another ending", ".parquet"],
+    );
+    refused(
+        "absent",
+        read(r#"file = "nowhere.csv""#),
+        &["nowhere.csv", "check the path"],
+    );
+    // What is right is read in either format, and rows may repeat what they said.
+    fs::write(
+        folder.path().join("members.csv"),
+        "who,joined\na,Yes\nb,0\na,yes\n",
+    )
+    .unwrap();
+    let keys = r#"file = "members.csv", subject = "who", member = "joined""#;
+    assert_eq!(read(keys), Ok(2));
+    let columns = [
+        Column::Text("subject", vec![Some("a"), Some("b"), Some("c")]),
+        Column::Int("member", vec![Some(1), Some(0), Some(0)]),
+    ];
+    write_parquet(
+        &folder.path().join("members.parquet"),
+        &columns,
+        Compression::SNAPPY,
+    );
+    assert_eq!(read(r#"file = "members.parquet""#), Ok(3));
+}

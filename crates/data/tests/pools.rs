@@ -240,3 +240,67 @@ fn held_out_text_is_fresh() {
     }
     assert!(with_fresh > 80, "{with_fresh} of 100 roles have fresh text");
 }
+
+#[test]
+fn a_list_decides_who_is_a_member() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "fresh_fraction = 0.5\nmembership = { file = \"members.csv\" }";
+    let config = config(keys);
+    let seed = Seed::from_number(3);
+    let draw = |dataset: &Dataset, list: &str| {
+        std::fs::write(
+            folder.path().join("members.csv"),
+            format!("subject,member\n{list}"),
+        )
+        .unwrap();
+        let enrolment = config
+            .membership
+            .as_ref()
+            .unwrap()
+            .read(folder.path(), dataset)
+            .unwrap();
+        Pools::listed(dataset, &config, &enrolment, &seed)
+    };
+    let ids = |ids: &[u32]| ids.iter().copied().map(SubjectId).collect::<Vec<_>>();
+    let counted = dataset(&[4; 6], None);
+    let pools = draw(&counted, "p4,1\np1,1\np2,0\n").unwrap();
+    assert_eq!(pools.members(), ids(&[1, 4]));
+    assert_eq!(pools.non_members(), ids(&[2]));
+    assert_eq!(pools.population(), ids(&[0, 3, 5]));
+    assert!(
+        pools
+            .evaluated()
+            .iter()
+            .all(|&s| pools.held_out().records(s).len() == 2)
+    );
+    assert_eq!(
+        draw(&counted, "p1,1\np2,0\np4,1\n").unwrap(),
+        pools,
+        "the order of rows is nothing"
+    );
+
+    let refusal = |dataset: &Dataset, list: &str| draw(dataset, list).unwrap_err();
+    let everyone = "p0,1\np1,1\np2,0\np3,0\np4,1\np5,0\n";
+    assert!(matches!(
+        refusal(&counted, everyone),
+        PoolsError::ListedPopulation { .. }
+    ));
+    assert!(matches!(
+        refusal(&counted, "p0,1\np1,1\n"),
+        PoolsError::OneSided {
+            members: 2,
+            non_members: 0,
+            ..
+        }
+    ));
+    let halves = (0..24).map(|r| if r < 12 { Split::Train } else { Split::Test });
+    let split = dataset(&[4; 6], Some(halves.collect()));
+    assert_eq!(
+        draw(&split, "p0,1\np1,0\n").unwrap().population(),
+        ids(&[3, 4, 5])
+    );
+    assert!(matches!(
+        refusal(&split, "p0,1\np4,0\n"),
+        PoolsError::ListedPopulation { .. }
+    ));
+}

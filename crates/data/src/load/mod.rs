@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod idx;
 mod leaf;
+mod listed;
 mod parquet;
 mod parquet_column;
 
@@ -17,6 +18,7 @@ pub use columns::Columns;
 pub(crate) use csv::{Rows, csv_file};
 pub(crate) use idx::idx_files;
 pub(crate) use leaf::leaf_files;
+pub(crate) use listed::listed_subjects;
 pub(crate) use parquet::{parquet_bytes, parquet_file, text_columns};
 
 use crate::{DataError, Split};

@@ -30,8 +30,16 @@ pub(crate) fn text_columns<const N: usize>(
     file: &'static [u8],
     columns: [&str; N],
 ) -> Result<[Vec<String>; N], DataError> {
-    let reader = SerializedFileReader::new(Bytes::from_static(file))
-        .map_err(|error| damaged(name, &error))?;
+    parquet_text(name, Bytes::from_static(file), columns)
+}
+
+/// Some columns of a Parquet file, as text.
+pub(super) fn parquet_text<const N: usize>(
+    name: &str,
+    file: impl ChunkReader + 'static,
+    columns: [&str; N],
+) -> Result<[Vec<String>; N], DataError> {
+    let reader = SerializedFileReader::new(file).map_err(|error| damaged(name, &error))?;
     let header = header(&reader);
     let table = Table {
         name,
