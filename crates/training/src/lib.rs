@@ -6,6 +6,7 @@ mod backend;
 mod batch;
 mod clipping;
 mod evaluator;
+pub mod foreign;
 mod fused;
 mod local_plan;
 mod local_sgd;
