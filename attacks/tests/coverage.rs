@@ -271,7 +271,9 @@ fn the_survival_curve_of_the_null_is_that_of_chance_and_no_more() {
 fn mann_whitney(inside: usize, outside: usize) -> Vec<f64> {
     let most = inside * outside;
     let mut orders = vec![vec![0.0; most + 1]; inside + 1];
-    orders.iter_mut().for_each(|row| row[0] = 1.0);
+    for row in &mut orders {
+        row[0] = 1.0;
+    }
     for j in 1..=outside {
         for i in 1..=inside {
             for u in j..=most {

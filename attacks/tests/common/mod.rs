@@ -25,7 +25,9 @@ const FALSE_ALARM: f64 = 1e-6;
 /// Fewest of [`REPEATS`] experiments in which an event of at least this chance happens, but for a chance of 1e-6.
 pub(crate) fn fewest(chance: f64) -> u64 {
     let law = Binomial::new(chance, u64::from(REPEATS)).unwrap();
-    (0..).find(|&count| law.cdf(count) > FALSE_ALARM).unwrap()
+    let counts = 0..=u64::from(REPEATS);
+    let enough = |&count: &u64| law.cdf(count) > FALSE_ALARM;
+    counts.clone().find(enough).unwrap_or(*counts.end())
 }
 
 /// Most of [`REPEATS`] experiments in which an event of at most this chance happens, but for a chance of 1e-6.

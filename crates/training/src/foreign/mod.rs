@@ -151,9 +151,8 @@ fn matched<'a>(
             .collect();
         let Some(&first) = left.first() else {
             // What stands at the same place by name is what was most likely meant.
-            let meant = (0..modules.len()).filter(|&i| !taken[i]).nth(0);
-            let meant = modules[meant.unwrap_or(place)];
-            return Err(unfit(slot, meant));
+            let meant = (0..modules.len()).find(|&i| !taken[i]);
+            return Err(unfit(slot, modules[meant.unwrap_or(place)]));
         };
         if let Some(&other) = left[1..]
             .iter()
