@@ -57,6 +57,11 @@ impl Confidence {
         1.0 - self.0
     }
 
+    /// The confidence of each of `count` statements that hold together at this one (Bonferroni).
+    pub(crate) fn shared_by(self, count: usize) -> Self {
+        Self(1.0 - self.alpha() / count.max(1) as f64)
+    }
+
     /// The normal quantile that leaves `α / 2` above it, e.g. 1.96 for 95 %.
     pub(crate) fn two_sided_z(self) -> f64 {
         standard_normal().inverse_cdf(1.0 - self.alpha() / 2.0)

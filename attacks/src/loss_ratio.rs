@@ -9,6 +9,7 @@ use crate::evidence::Evidence;
 use crate::score::{Scores, scores};
 use crate::signals::SignalKind;
 use crate::threat::View;
+use primitives::Round;
 use serde::{Deserialize, Serialize};
 
 /// Loss of the attacked model over loss of the untrained model, both averaged over `A_s`.
@@ -30,6 +31,10 @@ impl MembershipAttack for LossRatio {
     }
 
     fn score(&self, evidence: &Evidence<'_>) -> Result<Scores, AttackError> {
+        // Checkpoints that were trained elsewhere may begin later.
+        if evidence.rounds().next() != Some(Round::UNTRAINED) {
+            return Err(AttackError::NotObserved(Round::UNTRAINED));
+        }
         let untrained = evidence.trace(SignalKind::Loss)?[0];
         let trained = evidence.means(SignalKind::Loss)?;
         // A subject that cost nothing before training tells nothing: its ratio counts as 1.

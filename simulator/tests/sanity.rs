@@ -52,7 +52,11 @@ struct Auc {
 }
 
 fn auc(alike: bool, privacy: &str, regime: &str, seed: u64) -> Auc {
-    let place = Place::with(&world(alike, privacy, seed));
+    last_auc(&Place::with(&world(alike, privacy, seed)), regime)
+}
+
+/// Runs the scenario of `place`.
+fn last_auc(place: &Place, regime: &str) -> Auc {
     place.siloscope(&["run", "./case.toml", "-q"]).ends(0, &[]);
     let report = report(&place.run_folder());
     let attacks = report["leak"]["attacks"].as_array().unwrap();
@@ -119,4 +123,61 @@ fn a_strict_budget_for_people_leaves_chance() {
     let aucs = of_seeds(false, STRICT, "training-records");
     let off = deviations(&aucs);
     assert!(off.abs() < ONE_IN_A_MILLION, "{off}");
+}
+
+/// Spearman's rank correlation of pairs, ties at their mean rank.
+fn spearman(pairs: &[(f64, f64)]) -> f64 {
+    let ranks = |values: Vec<f64>| -> Vec<f64> {
+        let rank = |value: &f64| {
+            let below = values.iter().filter(|other| *other < value).count();
+            let alike = values
+                .iter()
+                .filter(|other| other.total_cmp(value).is_eq())
+                .count();
+            below as f64 + (alike - 1) as f64 / 2.0
+        };
+        values.iter().map(rank).collect()
+    };
+    let x = ranks(pairs.iter().map(|pair| pair.0).collect());
+    let y = ranks(pairs.iter().map(|pair| pair.1).collect());
+    let centre = (pairs.len() - 1) as f64 / 2.0;
+    let product = |a: &[f64], b: &[f64]| -> f64 {
+        let pairs = a.iter().zip(b);
+        pairs.map(|(a, b)| (a - centre) * (b - centre)).sum()
+    };
+    product(&x, &y) / (product(&x, &x) * product(&y, &y)).sqrt()
+}
+
+/// If the noise did nothing, ρ √(n - 1) would be standard normal over thirty runs, and exceed 3.09 with a chance of
+/// 1e-3: so often would a program whose noise does nothing pass.
+#[test]
+fn the_more_noise_the_harder_it_is_to_find_people() {
+    let mut pairs = Vec::new();
+    for noise in [0.3, 1.5, 8.0] {
+        let privacy = format!(
+            "protection = \"record\"\nclip_norm = 1.0\nnoise_multiplier = {noise:?}\ndelta = 1e-3\n"
+        );
+        for seed in 1..=10 {
+            let found = auc(false, &privacy, "training-records", seed);
+            pairs.push((noise, found.value));
+        }
+    }
+    let rho = spearman(&pairs);
+    assert!(-rho * 29_f64.sqrt() > 3.09, "{rho}: {pairs:?}");
+}
+
+/// The same of people who differ more in what their labels mean, with fresh records.
+#[test]
+fn the_more_people_differ_the_easier_it_is_to_find_them() {
+    let mut pairs = Vec::new();
+    for shift in [0.0, 2.0, 8.0] {
+        for seed in 11..=20 {
+            let text = world(false, OPEN, seed);
+            let law = format!("classes = 3, shift = {shift:?}, within = 0.3, ");
+            let place = Place::with(&text.replace("classes = 3, ", &law));
+            pairs.push((shift, last_auc(&place, "fresh").value));
+        }
+    }
+    let rho = spearman(&pairs);
+    assert!(rho * 29_f64.sqrt() > 3.09, "{rho}: {pairs:?}");
 }

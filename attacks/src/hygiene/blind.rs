@@ -8,7 +8,7 @@
 //! Source: "Inherent Challenges of Post-Hoc Membership Inference Attacks for Large Language Models"
 //! (also "SoK: Membership Inference Attacks on LLMs are Rushing Nowhere"), arXiv 2406.17975.
 
-use super::Check;
+use super::{Check, Outcome, counted};
 use crate::bootstrap::auc_difference;
 use crate::interval::{Confidence, Interval};
 use crate::learn::{Forest, ForestSettings, Logistic, out_of_fold};
@@ -26,6 +26,9 @@ const FOREST: ForestSettings = ForestSettings {
     depth: 4,
     leaf: 3,
 };
+
+/// Confidence at which an attack is better than the baseline, and the baseline better than chance beside it.
+const BEATEN: Confidence = Confidence::NINETY_FIVE;
 
 /// How well plain features alone tell members from non-members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,7 +105,7 @@ impl BlindBaseline {
             let model = Forest::fit(rows, labels, FOREST, rng);
             move |row: &[f64]| model.probability(row)
         });
-        let each = Confidence::try_new(1.0 - confidence.alpha() / 2.0).unwrap_or(confidence);
+        let each = confidence.shared_by(2);
         let (logistic, forest) = (scores(&subjects, logistic)?, scores(&subjects, forest)?);
         let auc = |scores| Roc::of(scores, membership).map(|roc| roc.auc_interval(each));
         let (by_line, by_forest) = (auc(&logistic)?, auc(&forest)?);
@@ -130,36 +133,64 @@ impl BlindBaseline {
                 text(&self.logistic),
                 text(&self.forest)
             ),
-            passed: self.logistic.low <= 0.5 && self.forest.low <= 0.5,
+            outcome: Outcome::of(self.logistic.low <= 0.5 && self.forest.low <= 0.5),
+            meaning: "Members and non-members differ by their records alone, whatever the model learnt: they were \
+                      collected at other times, places or in other ways, and an attack may find just that. Draw \
+                      membership at random among people collected alike."
+                .to_owned(),
         }
     }
 
-    /// Checks that an attack that claims success does better than no model at all.
+    /// Checks that every attack that claims success does better than no model at all.
     ///
-    /// Passes if the attack's own interval holds ½ (it claims nothing), or if the paired bootstrap interval of
-    /// its AUC less the baseline's lies above 0.
+    /// An attack claims success if its own interval lies above ½, at a confidence that all hold together; it is better
+    /// if the paired bootstrap interval of its AUC less the baseline's lies above 0 at 95 %. One that is not trips the
+    /// check where the baseline itself lies above ½ at 95 %, and otherwise is a caution: there are too few subjects to
+    /// tell.
     ///
     /// # Errors
-    /// If a kind of subject has no score in either.
+    /// If a kind of subject has no score.
     pub fn check_beaten_by(
         &self,
-        attack: &str,
-        attacked: &Scores,
+        attacks: &BTreeMap<String, &Scores>,
         membership: &Membership,
         rng: &mut impl Rng,
     ) -> Result<Check, RocError> {
-        let own = Roc::of(attacked, membership)?.auc_interval(self.confidence);
-        let gain = auc_difference(attacked, &self.scores, membership, self.confidence, rng)?;
+        let each = self.confidence.shared_by(attacks.len());
+        let (mut claims, mut unbeaten) = (0, Vec::new());
+        for (attack, scores) in attacks {
+            let own = Roc::of(scores, membership)?.auc_interval(each);
+            if own.low <= 0.5 {
+                continue;
+            }
+            claims += 1;
+            let gain = auc_difference(scores, &self.scores, membership, BEATEN, rng)?;
+            if gain.low <= 0.0 {
+                unbeaten.push(format!(
+                    "{attack} AUC {:.3}, {:.3} more than the baseline ({:.3} to {:.3})",
+                    own.estimate, gain.estimate, gain.low, gain.high
+                ));
+            }
+        }
+        let blind = Roc::of(&self.scores, membership)?.auc_interval(BEATEN.shared_by(2));
         Ok(Check {
             name: "beats-blind-baseline".to_owned(),
-            expected: format!(
-                "{attack} separates better than a classifier that never sees the model"
-            ),
-            found: format!(
-                "AUC {:.3}, {:.3} more than the baseline ({:.3} to {:.3})",
-                own.estimate, gain.estimate, gain.low, gain.high
-            ),
-            passed: own.low <= 0.5 || gain.low > 0.0,
+            expected: "an attack that succeeds does better than a classifier that never sees the model".to_owned(),
+            found: match (claims, unbeaten.is_empty()) {
+                (0, _) => "no attack claims success".to_owned(),
+                (_, true) => format!("{} of {} succeed, each better", claims, counted(attacks.len())),
+                _ => unbeaten.join("; "),
+            },
+            outcome: if unbeaten.is_empty() {
+                Outcome::Passed
+            } else if blind.low > 0.5 {
+                Outcome::Tripped
+            } else {
+                Outcome::Caution
+            },
+            meaning: "What the attack finds may be in the records rather than in the model: a classifier that never \
+                      saw the model does about as well. Bring more subjects, or draw membership at random."
+                .to_owned(),
         })
     }
 }
@@ -227,34 +258,50 @@ mod tests {
         // False alarms: 1e-4 a seed by construction of the interval.
         for seed in 0..5 {
             let (null, _) = baseline(seed, 0.0);
-            assert!(null.check().passed, "{:?}", null.check());
+            assert!(null.check().passed(), "{:?}", null.check());
         }
         let (shifted, _) = baseline(1, 1.5);
-        assert!(!shifted.check().passed, "{:?}", shifted.check());
+        assert!(!shifted.check().passed(), "{:?}", shifted.check());
         assert!(shifted.logistic.estimate > 0.8 && shifted.forest.estimate > 0.75);
     }
 
     #[test]
     fn an_attack_that_only_repeats_the_records_does_not_beat_the_baseline() {
         let (shifted, membership) = baseline(1, 1.5);
-        let mut rng = Seed::from_number(9).stream(Stream::run(Role::Bootstrap));
-        let mut beaten = |scores: &Scores| {
-            shifted
-                .check_beaten_by("a", scores, &membership, &mut rng)
+        let beaten = |blind: &BlindBaseline, attacked: &Scores| {
+            let mut rng = Seed::from_number(9).stream(Stream::run(Role::Bootstrap));
+            let attacks = BTreeMap::from([("a".to_owned(), attacked)]);
+            blind
+                .check_beaten_by(&attacks, &membership, &mut rng)
                 .unwrap()
-                .passed
+                .outcome
         };
-        assert!(!beaten(&shifted.scores.clone()));
+        assert_eq!(beaten(&shifted, &shifted.scores), Outcome::Tripped);
         let subjects: Vec<_> = membership.iter().map(|(subject, _)| subject).collect();
         let knows = membership
             .iter()
             .map(|(_, member)| f64::from(u8::from(member)));
-        assert!(beaten(&scores(&subjects, knows).unwrap()));
+        let knows = scores(&subjects, knows).unwrap();
+        assert_eq!(beaten(&shifted, &knows), Outcome::Passed);
         let nothing = scores(&subjects, vec![0.0; subjects.len()]).unwrap();
-        assert!(
-            beaten(&nothing),
+        assert_eq!(
+            beaten(&shifted, &nothing),
+            Outcome::Passed,
             "an attack that claims nothing need not beat anything"
         );
+        // A baseline that is itself nothing: an attack as good as luck makes the baseline is a caution, not a trip.
+        let (mut null, _) = baseline(2, 0.0);
+        null.scores = nothing;
+        let mut rng = Seed::from_number(4).stream(Stream::run(Role::Generate));
+        let weak = membership.iter().map(|(_, member)| {
+            let noise = standard_normal().inverse_cdf(rng.random::<f64>());
+            noise + if member { 1.0 } else { 0.0 }
+        });
+        let weak = scores(&subjects, weak).unwrap();
+        assert_eq!(beaten(&null, &weak), Outcome::Passed);
+        null.scores = weak.clone();
+        null.confidence = Confidence::NINETY_FIVE;
+        assert_eq!(beaten(&null, &weak), Outcome::Tripped);
     }
 
     #[test]

@@ -177,6 +177,7 @@ fn checks(report: &RunReport) -> Vec<Vec<String>> {
     for check in &report.leak.checks {
         let outcome = match check.outcome {
             CheckOutcome::Passed => "passed",
+            CheckOutcome::Caution => "caution",
             CheckOutcome::Tripped => "TRIPPED",
             CheckOutcome::NotRun => "not run",
         };

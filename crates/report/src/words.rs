@@ -276,18 +276,23 @@ fn reservations(report: &RunReport) -> Vec<Sentence> {
     if let Some(text) = ending(report) {
         all.push(sentence().say(text));
     }
-    let tripped = report
-        .leak
-        .checks
-        .iter()
-        .filter(|c| c.outcome == CheckOutcome::Tripped)
-        .count();
-    if tripped > 0 {
+    let tripped: Vec<_> = report.leak.tripped().collect();
+    if !tripped.is_empty() {
+        let count = report.leak.checks.len();
         all.push(
             sentence()
-                .figure(format!("{tripped} of {} checks tripped", report.leak.checks.len()))
+                .figure(format!("{} of {count} checks tripped", tripped.len()))
                 .say(": an attack whose answer was known beforehand came out otherwise, so do not quote the attack figures."),
         );
+    }
+    for check in tripped {
+        let found = format!(" ({})", check.found);
+        let meaning = format!("{found}. {}", check.meaning);
+        all.push(sentence().figure(check.name.clone()).say(meaning));
+    }
+    for check in report.leak.with(CheckOutcome::Caution) {
+        let text = format!(" is a caution ({}). {}", check.found, check.meaning);
+        all.push(sentence().figure(check.name.clone()).say(text));
     }
     if report
         .audit

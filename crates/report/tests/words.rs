@@ -4,6 +4,7 @@
 
 mod fixture;
 
+use siloscope_report::model::CheckOutcome;
 use siloscope_report::{CompareError, Comparison, RunReport, TextStyle};
 use std::{env, fs, path::Path};
 
@@ -114,4 +115,34 @@ fn unfair_comparisons_are_called_so() {
     let cautions = Comparison::try_new(&reports).unwrap().cautions();
     assert_eq!(cautions.len(), 2);
     assert!(cautions[0].contains("different δ") && cautions[1].contains("different seeds"));
+}
+
+#[test]
+fn a_tripped_check_is_told_with_what_it_means() {
+    let mut report = fixture::report(fixture::PRIVATE);
+    let gates_hold = report.gates.iter().all(|gate| gate.passed);
+    assert_eq!(report.holds(), gates_hold);
+    let meaning = report.leak.checks[0].meaning.clone();
+    assert!(
+        !report.to_html().contains(&meaning) && !report.to_text(PLAIN).contains("measures the")
+    );
+    report.leak.checks[0].outcome = CheckOutcome::Caution;
+    report.leak.checks[1].outcome = CheckOutcome::Tripped;
+    assert!(!report.holds());
+    let text = report.to_text(PLAIN).replace('\n', " ");
+    for part in [
+        "1 of 3 checks tripped",
+        "permuted-membership (AUC 0.507",
+        "is a caution",
+        &meaning,
+    ] {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    assert_eq!(
+        report
+            .to_html()
+            .matches("</code>: The score measures the people")
+            .count(),
+        2
+    );
 }

@@ -1,6 +1,7 @@
 //! What the attacks found, in the report's terms.
 
 use crate::attack::Findings;
+use attacks::hygiene::Outcome;
 use attacks::{AttackReport, RecordRegime, RoundResult, Tpr, View};
 use report::model as shown;
 use shown::{Measurement, Regime};
@@ -98,11 +99,13 @@ fn check(check: &attacks::hygiene::Check) -> shown::Check {
         name: check.name.clone(),
         expected: check.expected.clone(),
         found: check.found.clone(),
-        outcome: if check.passed {
-            shown::CheckOutcome::Passed
-        } else {
-            shown::CheckOutcome::Tripped
+        outcome: match check.outcome {
+            Outcome::Passed => shown::CheckOutcome::Passed,
+            Outcome::NotRun => shown::CheckOutcome::NotRun,
+            Outcome::Caution => shown::CheckOutcome::Caution,
+            Outcome::Tripped => shown::CheckOutcome::Tripped,
         },
+        meaning: check.meaning.clone(),
     }
 }
 

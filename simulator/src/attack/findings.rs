@@ -24,13 +24,16 @@ impl Attacker {
             checks: Vec::new(),
         };
         for signals in &self.signals {
-            for attack in &self.attacks {
-                findings
-                    .reports
-                    .push(self.report(attack.as_ref(), signals)?);
-            }
-            findings.checks.extend(self.checks(signals, world)?);
+            let reports = self
+                .attacks
+                .iter()
+                .map(|attack| self.report(attack.as_ref(), signals))
+                .collect::<Result<Vec<_>, _>>()?;
+            let checks = self.checks(signals, &reports, world)?;
+            findings.checks.extend(checks);
+            findings.reports.extend(reports);
         }
+        findings.checks.push(self.disjoint());
         Ok(findings)
     }
 

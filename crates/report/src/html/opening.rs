@@ -55,14 +55,7 @@ fn badges(report: &RunReport) -> String {
         };
         all.push(badge(kind, &text));
     }
-    let count = |outcome| {
-        report
-            .leak
-            .checks
-            .iter()
-            .filter(|check| check.outcome == outcome)
-            .count()
-    };
+    let count = |outcome| report.leak.with(outcome).count();
     let (passed, tripped) = (count(CheckOutcome::Passed), count(CheckOutcome::Tripped));
     if tripped > 0 {
         all.push(badge(

@@ -95,11 +95,25 @@ fn checks(checks: &[Check]) -> String {
             match check.outcome {
                 CheckOutcome::Passed => badge(Badge::Good, "passed"),
                 CheckOutcome::Tripped => badge(Badge::Bad, "tripped"),
+                CheckOutcome::Caution => badge(Badge::Neutral, "caution"),
                 CheckOutcome::NotRun => badge(Badge::Neutral, "not run"),
             },
         ]);
     }
-    table.to_html()
+    let mut html = table.to_html();
+    for check in checks.iter().filter(|check| !check.meaning.is_empty()) {
+        let badge = match check.outcome {
+            CheckOutcome::Tripped => badge(Badge::Bad, "tripped"),
+            CheckOutcome::Caution => badge(Badge::Neutral, "caution"),
+            CheckOutcome::Passed | CheckOutcome::NotRun => continue,
+        };
+        html += &format!(
+            "<p>{badge} <code>{}</code>: {}</p>",
+            escaped(&check.name),
+            escaped(&check.meaning)
+        );
+    }
+    html
 }
 
 fn notes(notes: &[Note]) -> String {

@@ -1,6 +1,6 @@
 //! What the attacks found, round by round.
 
-use super::{Check, Interval, Real};
+use super::{Check, CheckOutcome, Interval, Real};
 use serde::{Deserialize, Serialize};
 
 /// What leaked, as far as the attacks of this run can tell.
@@ -10,6 +10,19 @@ pub struct Leak {
     pub attacks: Vec<AttackReport>,
     /// Attacks whose answer is known beforehand: one that comes out otherwise discredits the rest.
     pub checks: Vec<Check>,
+}
+
+impl Leak {
+    /// The checks that came out otherwise than they must.
+    pub fn tripped(&self) -> impl Iterator<Item = &Check> {
+        self.with(CheckOutcome::Tripped)
+    }
+
+    /// The checks with this outcome.
+    pub fn with(&self, outcome: CheckOutcome) -> impl Iterator<Item = &Check> {
+        let checks = self.checks.iter();
+        checks.filter(move |check| check.outcome == outcome)
+    }
 }
 
 /// Which records of a subject the adversary holds.

@@ -60,3 +60,10 @@ pub struct RunReport {
     /// One row a subject, in id order.
     pub subjects: Vec<Subject>,
 }
+
+impl RunReport {
+    /// Whether every limit held and no check tripped.
+    pub fn holds(&self) -> bool {
+        self.gates.iter().all(|gate| gate.passed) && self.leak.tripped().next().is_none()
+    }
+}

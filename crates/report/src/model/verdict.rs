@@ -74,6 +74,9 @@ pub struct Check {
     pub found: String,
     /// Whether the two agree.
     pub outcome: CheckOutcome,
+    /// What it means if they do not, and what to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub meaning: String,
 }
 
 /// How a check ended.
@@ -82,7 +85,9 @@ pub struct Check {
 pub enum CheckOutcome {
     /// As expected.
     Passed,
-    /// Not as expected: the run's attack figures are not to be trusted.
+    /// Nothing is shown to be wrong, but the attack figures do not speak for themselves.
+    Caution,
+    /// Not as expected: the run's attack figures are not to be trusted, and the run fails.
     Tripped,
     /// Could not be done; [`Check::found`] says why.
     NotRun,
