@@ -50,12 +50,12 @@ pub enum SiloEvent {
     Spent {
         /// The round.
         round: Round,
-        /// What the ledger has taken.
+        /// What it cost, which stands in the ledger.
         entries: Vec<LedgerEntry>,
     },
     /// The silo had no memory of earlier rounds and has charged itself for all that it may have released.
     Assumed {
-        /// The round under way, which is the last one charged.
+        /// The last round charged.
         up_to: Round,
         /// What the ledger has taken.
         entries: Vec<LedgerEntry>,

@@ -12,14 +12,14 @@
 //! * a round is never spent twice. A repeated task for the last round is answered with the stored
 //!   update, even if it comes with another model; a task for an earlier round is declined;
 //! * a silo without memory assumes the worst. [`Silo::new`] is for a silo that finds no checkpoint: it has never
-//!   taken part, or it has lost its disk. If the first that it hears is of a later round than the first, it
-//!   charges itself for every round before and for that one, as if it had been asked each time, and takes part
-//!   from the next round on. (What it hears must come over its own connection: an old coordinator's welcome,
-//!   replayed, would be believed. Transports authenticate their frames.)
+//!   trained, or it has lost its disk. The coordinator's welcome tells the last round that it was asked for; it
+//!   charges itself for every round up to that one and trains none of them. If it was asked for none, it charges
+//!   itself for the first round as soon as that is asked for, before it trains: should it have sent its update to a
+//!   coordinator that has lost everything too, then it sends the same bytes again, from the same initial model and
+//!   with the same noise, and they are charged even if it does not come to that.
 //!
-//! In the first round there is nothing to assume: a silo that loses its disk there trains again, from the same
-//! initial model and with the same noise, and sends the same bytes. That holds for a coordinator that keeps to the
-//! protocol; one that sends another initial model to a silo without memory gets a second release of one round.
+//! What such a silo hears must come over its own connection (an old welcome, replayed, would be believed) from a
+//! coordinator that keeps to the protocol: one that lies to a silo without memory gets a second release of a round.
 
 use crate::{SiloCheckpoint, SiloEvent, SiloPlan, TrainError, TrainingTask};
 use accounting::{Ledger, LedgerEntry};
@@ -29,6 +29,7 @@ use protocol::{
     ToSilo,
 };
 use std::collections::VecDeque;
+use std::mem;
 
 /// The silo's side of a federation.
 #[derive(Debug)]
@@ -50,8 +51,10 @@ pub struct Silo {
 /// Whether the ledger is known to be whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Memory {
-    /// Nobody has said which round it is: earlier releases may be forgotten.
+    /// Nobody has said what the silo was asked for before: its releases may be forgotten.
     None,
+    /// The coordinator has said that it has not asked for any round yet.
+    Unasked,
     /// All that was ever spent is in the ledger.
     Whole,
     /// The gate has not admitted all that may have been spent: nothing more is.
@@ -133,7 +136,11 @@ impl Silo {
     pub fn handle(&mut self, message: ToSilo) {
         match message {
             ToSilo::Welcome(welcome) => {
-                self.assume_spent(welcome.round);
+                match welcome.asked {
+                    Some(asked) => self.assume_spent(asked),
+                    None if self.memory == Memory::None => self.memory = Memory::Unasked,
+                    None => {}
+                }
                 self.events.push_back(SiloEvent::Joined(welcome));
             }
             ToSilo::Train(task) => self.handle_task(task),
@@ -187,7 +194,9 @@ impl Silo {
 
     fn handle_task(&mut self, task: Task) {
         let round = task.round;
-        self.assume_spent(round);
+        if self.memory == Memory::None {
+            self.assume_spent(round);
+        }
         if let Some(last) = self.last.filter(|&last| round <= last) {
             match &self.stored {
                 Some(stored) if stored.round == round => {
@@ -218,6 +227,13 @@ impl Silo {
             self.events.push_back(SiloEvent::RoundRefused(refused));
             return self.decline(round, Decline::BudgetReached);
         }
+        if mem::replace(&mut self.memory, Memory::Whole) == Memory::Unasked && round.0 == 1 {
+            self.charge(&entries);
+            self.events.push_back(SiloEvent::Assumed {
+                up_to: round,
+                entries: entries.clone(),
+            });
+        }
         let task = Some(TrainingTask {
             silo: self.plan.silo,
             task,
@@ -229,29 +245,26 @@ impl Silo {
         });
     }
 
-    /// A silo without memory charges itself for all rounds up to the one that is under way.
-    fn assume_spent(&mut self, now: Round) {
-        if self.memory != Memory::None {
+    /// A silo without memory charges itself for all rounds up to the last one that it was asked for.
+    fn assume_spent(&mut self, asked: Round) {
+        if !matches!(self.memory, Memory::None | Memory::Unasked) {
             return;
         }
         self.memory = Memory::Whole;
-        if now <= Round::UNTRAINED.next() || self.last.is_some() {
-            return;
-        }
-        let rounds = (1..=now.0).map(Round);
+        let rounds = (1..=asked.0).map(Round);
         let assumed: Vec<LedgerEntry> = rounds
             .filter_map(|round| self.plan.entries(round).ok())
             .flatten()
             .collect();
-        if let Err(refused) = self.gate.admit(now, &assumed) {
+        if let Err(refused) = self.gate.admit(asked, &assumed) {
             self.events.push_back(SiloEvent::RoundRefused(refused));
             self.memory = Memory::Overspent;
         }
         self.training = None;
-        self.last = Some(now);
+        self.last = Some(asked);
         self.charge(&assumed);
         self.events.push_back(SiloEvent::Assumed {
-            up_to: now,
+            up_to: asked,
             entries: assumed,
         });
     }
@@ -276,7 +289,10 @@ impl Silo {
 
     /// Writes the ledger, then lets the update leave.
     fn spend(&mut self, entries: Vec<LedgerEntry>, update: SiloUpdate) {
-        self.charge(&entries);
+        let charged = self.ledger.entries().last().map(LedgerEntry::round);
+        if charged != Some(update.round.0) {
+            self.charge(&entries);
+        }
         self.events.push_back(SiloEvent::Spent {
             round: update.round,
             entries,

@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may end it")]
 
 mod common;
+mod operations;
 
 use accounting::LedgerEntry;
+use arbitrary::Unstructured;
 use common::{PARAMETERS, Setting, digest, release};
 use primitives::{ModelVector, Round, SiloId};
+use proptest::prelude::*;
 use protocol::{
     BudgetReached, Decline, FinishReason, Join, OpenGate, PROTOCOL_VERSION, Refusal, RoundGate,
     SiloUpdate, Task, ToCoordinator, ToSilo, Welcome,
 };
-use siloscope_clients::{Silo, SiloEvent, TrainError};
+use siloscope_clients::{Silo, SiloCheckpoint, SiloEvent, TrainError};
 
 const SILO: SiloId = SiloId(2);
 
@@ -19,12 +22,14 @@ fn without_memory() -> Silo {
     Silo::new(Setting::default().silo_plan(SILO), Box::new(OpenGate))
 }
 
-/// A silo that was there when the run began.
+/// A silo that remembers all it has done, which is nothing.
 fn silo() -> Silo {
-    let mut silo = without_memory();
-    welcome(&mut silo, 1);
-    events(&mut silo);
-    silo
+    let checkpoint = SiloCheckpoint::default();
+    Silo::restore(
+        Setting::default().silo_plan(SILO),
+        Box::new(OpenGate),
+        checkpoint,
+    )
 }
 
 fn task(round: u32) -> Task {
@@ -226,9 +231,8 @@ impl RoundGate for Once {
 
 #[test]
 fn its_own_gate_is_asked_once_a_round_and_before_training() {
-    let mut silo = Silo::new(Setting::default().silo_plan(SILO), Box::<Once>::default());
-    welcome(&mut silo, 1);
-    events(&mut silo);
+    let plan = Setting::default().silo_plan(SILO);
+    let mut silo = Silo::restore(plan, Box::<Once>::default(), SiloCheckpoint::default());
     for round in [1, 1, 2, 2] {
         ask(&mut silo, round);
         train(&mut silo);
@@ -246,10 +250,11 @@ fn its_own_gate_is_asked_once_a_round_and_before_training() {
     assert_eq!(events(&mut silo), [SiloEvent::RoundRefused(refused)]);
 }
 
-fn welcome(silo: &mut Silo, round: u32) {
+fn welcome(silo: &mut Silo, round: u32, asked: Option<u32>) {
     silo.handle(ToSilo::Welcome(Welcome {
         round: Round(round),
         rounds: 9,
+        asked: asked.map(Round),
     }));
 }
 
@@ -258,7 +263,7 @@ fn a_silo_that_has_lost_its_memory_assumes_the_worst() {
     let mut silo = without_memory();
     silo.handle_connected();
     messages(&mut silo);
-    welcome(&mut silo, 4);
+    welcome(&mut silo, 4, Some(4));
     let entries: Vec<_> = (1..=4)
         .map(|round| release().entry(Round(round), SILO).unwrap())
         .collect();
@@ -276,43 +281,55 @@ fn a_silo_that_has_lost_its_memory_assumes_the_worst() {
     ask(&mut silo, 5);
     assert!(train(&mut silo).is_some());
     // It remembers from now on.
-    welcome(&mut silo, 9);
+    welcome(&mut silo, 9, Some(8));
     assert_eq!(silo.ledger().entries().len(), 5);
 }
 
 #[test]
-fn a_silo_with_a_memory_or_in_the_first_round_has_nothing_to_assume() {
-    let mut new = silo();
-    welcome(&mut new, 3);
-    let mut old = Silo::restore(
-        Setting::default().silo_plan(SILO),
-        Box::new(OpenGate),
-        new.checkpoint(),
-    );
-    welcome(&mut old, 3);
-    for mut silo in [new, old] {
+fn a_silo_that_remembers_or_was_never_asked_has_nothing_to_assume() {
+    let mut never_asked = without_memory();
+    welcome(&mut never_asked, 1, None);
+    let mut remembers = silo();
+    for silo in [&mut never_asked, &mut remembers] {
+        welcome(silo, 3, None);
         assert!(silo.ledger().entries().is_empty());
-        ask(&mut silo, 3);
-        assert!(train(&mut silo).is_some());
+        ask(silo, 3);
+        assert!(train(silo).is_some());
+        welcome(silo, 5, Some(4));
+        assert_eq!(silo.ledger().entries().len(), 1);
     }
 }
 
 #[test]
-fn a_task_that_overtakes_the_welcome_tells_as_much() {
+fn without_memory_the_first_round_is_charged_before_it_is_trained_and_once() {
+    let mut silo = without_memory();
+    welcome(&mut silo, 1, None);
+    ask(&mut silo, 1);
+    assert_eq!(silo.ledger().entries().len(), 1);
+    assert!(train(&mut silo).is_some());
+    assert_eq!(silo.ledger().entries().len(), 1);
+    ask(&mut silo, 2);
+    assert_eq!(silo.ledger().entries().len(), 1);
+    assert!(train(&mut silo).is_some());
+    assert_eq!(silo.ledger().entries().len(), 2);
+}
+
+#[test]
+fn a_task_that_comes_without_a_welcome_tells_as_much() {
     let mut silo = without_memory();
     ask(&mut silo, 2);
     assert!(silo.poll_task().is_none());
     assert_eq!(silo.ledger().entries().len(), 2);
     let spent = Decline::AlreadySpent { last: Round(2) };
     assert_eq!(messages(&mut silo), [declined(2, spent)]);
-    welcome(&mut silo, 2);
+    welcome(&mut silo, 3, Some(2));
     assert_eq!(silo.ledger().entries().len(), 2);
 }
 
 #[test]
 fn what_it_must_assume_may_end_its_budget() {
     let mut silo = Silo::new(Setting::default().silo_plan(SILO), Box::<Single>::default());
-    welcome(&mut silo, 2);
+    welcome(&mut silo, 3, Some(2));
     assert_eq!(silo.ledger().entries().len(), 2);
     ask(&mut silo, 3);
     assert!(silo.poll_task().is_none());
@@ -370,4 +387,15 @@ fn it_passes_on_what_it_is_told() {
         ]
     );
     assert_eq!(silo.finished(), Some(FinishReason::RoundsDone));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// The fuzz target `silo`, without a fuzzer.
+    #[test]
+    fn any_operations_charge_what_leaves(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        // Bytes that run out are the end of the operations.
+        let _ = operations::silo(&mut Unstructured::new(&bytes));
+    }
 }

@@ -45,7 +45,7 @@ use crate::{
     Aggregator, CHECKPOINT_VERSION, Checkpoint, CoordinatorPlan, Patience, PlanError, RestoreError,
     ServerState, Strategy,
 };
-use primitives::{ModelVector, SiloId};
+use primitives::{ModelVector, Round, SiloId};
 use protocol::{FinishReason, RoundGate, ToSilo};
 use std::collections::{BTreeSet, VecDeque};
 use std::mem;
@@ -70,6 +70,8 @@ pub struct Coordinator {
     state: ServerState,
     joined: BTreeSet<SiloId>,
     phase: Phase,
+    /// Whether a coordinator before this one may have begun the round after [`ServerState::round`].
+    is_restored: bool,
     traffic: Traffic,
     transmits: VecDeque<Transmit>,
     events: VecDeque<CoordinatorEvent>,
@@ -113,7 +115,11 @@ impl Coordinator {
         let phase = checkpoint
             .finished
             .map_or(Phase::Gathering { until: None }, Phase::Finished);
-        Ok(Self::at(plan, parts, checkpoint.state, phase)?)
+        let mut coordinator = Self::at(plan, parts, checkpoint.state, phase)?;
+        // Whoever trained the first round for a coordinator that came to no checkpoint is asked for it again, and
+        // charges itself for that whether or not it remembers.
+        coordinator.is_restored = coordinator.state.round > Round::UNTRAINED;
+        Ok(coordinator)
     }
 
     fn at(
@@ -131,6 +137,7 @@ impl Coordinator {
             state,
             joined,
             phase,
+            is_restored: false,
             traffic: Traffic::default(),
             transmits,
             events,
@@ -251,14 +258,16 @@ impl Coordinator {
     }
 
     /// Opens an attempt: every silo that has not answered is asked, now or when it joins.
-    fn ask(&mut self, open: OpenRound) {
+    fn ask(&mut self, mut open: OpenRound) {
         self.traffic.forget();
         let task = self.parts.strategy.task(&self.state, open.round);
-        let asked = self.joined.iter().filter(|&&silo| open.awaits(silo));
-        self.transmits.extend(asked.map(|&to| Transmit {
-            to,
-            message: ToSilo::Train(task.clone()),
-        }));
+        for &to in &self.joined {
+            if open.awaits(to) {
+                open.note_asked(to);
+                let message = ToSilo::Train(task.clone());
+                self.transmits.push_back(Transmit { to, message });
+            }
+        }
         self.phase = Phase::Open(open);
     }
 
@@ -292,6 +301,7 @@ impl Coordinator {
             return self.abandon(open, FinishReason::Diverged { round });
         };
         self.state = state;
+        self.is_restored = false;
         self.events.push_back(CoordinatorEvent::RoundFinished(
             open.into_outcome(self.state.model.clone()),
         ));

@@ -21,6 +21,8 @@ pub(crate) struct OpenRound {
     pub(crate) deadline: Option<Duration>,
     /// How often the cohort was asked; 1 is the first time.
     pub(crate) attempt: u32,
+    /// Silos to which the task was sent.
+    asked: BTreeSet<SiloId>,
     /// Parameters of the model.
     parameters: usize,
     updates: BTreeMap<SiloId, SiloUpdate>,
@@ -43,6 +45,7 @@ impl OpenRound {
             entries,
             deadline,
             attempt: 1,
+            asked: BTreeSet::new(),
             parameters,
             updates,
             out,
@@ -95,6 +98,16 @@ impl OpenRound {
         self.cohort.contains(&silo)
             && !self.updates.contains_key(&silo)
             && !self.out.contains_key(&silo)
+    }
+
+    /// Takes in that the task is sent to `silo`.
+    pub(crate) fn note_asked(&mut self, silo: SiloId) {
+        self.asked.insert(silo);
+    }
+
+    /// Whether `silo` may have trained this round: it was asked, or has answered whoever asked before.
+    pub(crate) fn may_have_trained(&self, silo: SiloId) -> bool {
+        self.asked.contains(&silo) || (self.cohort.contains(&silo) && !self.awaits(silo))
     }
 
     /// Whether every silo of the cohort has answered.

@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may end it")]
 
 mod common;
+mod operations;
 
 use accounting::{ClipNorm, LedgerEntry, Mechanism, NoiseMultiplier};
+use arbitrary::Unstructured;
 use common::{
     NOW, PARAMETERS, events, finish, join, join_all, outcomes, parts, plan, play, release, send,
     started, update,
 };
 use primitives::{ModelVector, Round, Seed, SiloId};
+use proptest::prelude::*;
 use protocol::{
     BudgetReached, Decline, FinishReason, Refusal, RoundGate, SiloUpdate, ToCoordinator, ToSilo,
 };
@@ -443,4 +446,15 @@ fn silo_noise_is_one_release_of_the_whole_cohort() {
     assert_eq!(outcome.entries, [entry]);
     let refused = Missing::Refused(Refusal::UnplannedMechanism);
     assert_eq!(outcome.missing, [(SiloId(1), refused)].into());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// The fuzz target `coordinator`, without a fuzzer.
+    #[test]
+    fn any_operations_keep_the_rounds_in_order(bytes in prop::collection::vec(any::<u8>(), 0..800)) {
+        // Bytes that run out are the end of the operations.
+        let _ = operations::coordinator(&mut Unstructured::new(&bytes));
+    }
 }

@@ -67,4 +67,7 @@ pub struct Welcome {
     pub round: Round,
     /// Rounds of the whole run.
     pub rounds: u32,
+    /// The last round that this silo was asked for, as far as the coordinator can tell: rather one too late than one
+    /// too early. A silo that has lost its ledger charges itself for all rounds up to it.
+    pub asked: Option<Round>,
 }

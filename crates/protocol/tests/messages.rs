@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may end it")]
 
+mod streams;
+
 use accounting::{Mechanism, NoiseMultiplier, SamplingRate};
+use arbitrary::Unstructured;
 use primitives::{Digest, ModelVector, Round, SiloId};
 use proptest::prelude::*;
+use siloscope_protocol as protocol;
 use siloscope_protocol::{
     CHUNK_VALUES, CodecError, Compression, Decline, FinishReason, Frame, Join, Message,
     MessageReader, PROTOCOL_VERSION, Refusal, Release, SiloUpdate, Task, ToCoordinator, ToSilo,
@@ -89,8 +93,9 @@ fn golden_bytes_of_messages_to_a_silo() {
             ToSilo::Welcome(Welcome {
                 round: Round(3),
                 rounds: 30,
+                asked: Some(Round(2)),
             }),
-            "0000031e00",
+            "0000031e010200",
         ),
         (
             ToSilo::Train(task),
@@ -471,10 +476,11 @@ fn finish() -> impl Strategy<Value = FinishReason> {
 
 fn to_silo() -> impl Strategy<Value = ToSilo> {
     prop_oneof![
-        any::<(u32, u32)>().prop_map(|(round, rounds)| {
+        any::<(u32, u32, Option<u32>)>().prop_map(|(round, rounds, asked)| {
             ToSilo::Welcome(Welcome {
                 round: Round(round),
                 rounds,
+                asked: asked.map(Round),
             })
         }),
         (any::<u32>(), model()).prop_map(|(round, model)| ToSilo::Train(Task {
@@ -515,6 +521,19 @@ fn there_and_back<M: Message + Clone + PartialEq + Debug>(
     let expected = Ok(Some(message.clone()));
     prop_assert_eq!(read::<M>(&frames), expected);
     Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// The fuzz targets `framing`, `to_coordinator` and `to_silo`, without a fuzzer.
+    #[test]
+    fn any_bytes_are_frames_and_messages_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..900)) {
+        // Bytes that run out are the end of the stream.
+        let _ = streams::framing(&mut Unstructured::new(&bytes));
+        let _ = streams::decoding::<ToCoordinator>(&mut Unstructured::new(&bytes));
+        let _ = streams::decoding::<ToSilo>(&mut Unstructured::new(&bytes));
+    }
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! How long a frame is on its way.
 
+use crate::seconds::part_of;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -99,10 +100,7 @@ impl LinkModel {
         if self.jitter_ms == 0 {
             return latency;
         }
-        let jitter = u128::from(self.jitter_ms) * 1_000_000;
-        // A multiple of 2⁻⁶⁴ of the jitter: the bias is below a nanosecond.
-        let nanos = (u128::from(rng.next_u64()) * (jitter + 1)) >> 64;
-        latency + Duration::from_nanos(nanos as u64)
+        latency + part_of(Duration::from_millis(self.jitter_ms.into()), rng)
     }
 
     /// How often a frame is lost before it comes through. Draws once for every time it is sent, if frames can

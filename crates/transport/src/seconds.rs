@@ -1,5 +1,7 @@
 //! Virtual time as people write it.
 
+use primitives::{Seed, Stream};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -34,10 +36,22 @@ impl Seconds {
         Duration::from_secs_f64(self.0)
     }
 
+    /// A uniformly drawn part of it, out of a stream of its own.
+    pub fn draw_part(self, seed: &Seed, stream: Stream) -> Duration {
+        part_of(self.duration(), &mut seed.stream(stream))
+    }
+
     /// Whether it is no time at all.
     pub fn is_zero(&self) -> bool {
         self.0 <= 0.0
     }
+}
+
+/// A time of at most `most`, uniformly, to the nanosecond.
+pub(crate) fn part_of(most: Duration, rng: &mut impl Rng) -> Duration {
+    // A multiple of 2⁻⁶⁴ of it: the bias is below a nanosecond.
+    let nanos = (u128::from(rng.next_u64()) * (most.as_nanos() + 1)) >> 64;
+    Duration::from_nanos(nanos as u64)
 }
 
 impl TryFrom<f64> for Seconds {

@@ -78,17 +78,32 @@ impl Coordinator {
         let welcome = Welcome {
             round: self.state.round.next(),
             rounds: self.plan.rounds,
+            asked: self.last_asked(silo),
         };
         self.send(silo, ToSilo::Welcome(welcome));
-        match &self.phase {
+        match &mut self.phase {
             Phase::Open(open) if open.awaits(silo) => {
+                open.note_asked(silo);
                 let task = self.parts.strategy.task(&self.state, open.round);
                 self.send(silo, ToSilo::Train(task));
             }
-            Phase::Finished(reason) => self.send(silo, ToSilo::Finish(*reason)),
+            &mut Phase::Finished(reason) => self.send(silo, ToSilo::Finish(reason)),
             Phase::Open(_) | Phase::Gathering { .. } => {}
         }
         Ok(if first { News::Some } else { News::None })
+    }
+
+    /// The last round that `silo` may have trained: it was asked for it, or was in its cohort while nobody remembers.
+    fn last_asked(&self, silo: SiloId) -> Option<Round> {
+        let mut last = self.state.round;
+        match &self.phase {
+            Phase::Open(open) if open.may_have_trained(silo) => return Some(open.round),
+            Phase::Open(_) | Phase::Gathering { .. } if self.is_restored => last = last.next(),
+            _ => {}
+        }
+        let rounds = (1..=last.0.min(self.plan.rounds)).rev().map(Round);
+        let mut asked = rounds.filter(|&round| self.plan.cohorts.cohort(round).contains(&silo));
+        asked.next()
     }
 
     fn handle_update(&mut self, from: SiloId, update: SiloUpdate) -> Result<News, Refusal> {
