@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may end it")]
 
 mod common;
+mod faults;
 
 use accounting::{
     ClipNorm, Delta, Epsilon, Holdings, LedgerEntry, NeighboringRelation, NoiseMultiplier,

@@ -50,6 +50,8 @@ pub(crate) struct Toy {
     pub(crate) noise: f64,
     /// Whether it tells its records and is weighted by them, or is protected.
     pub(crate) weights: Weights,
+    /// What it says it has done.
+    pub(crate) releases: Vec<Release>,
 }
 
 impl Toy {
@@ -78,22 +80,19 @@ impl LocalTrainer for Toy {
             *delta += (w - f64::from(start)) as f32;
         }
         let records = Self::records(self.silo);
-        let (releases, metrics) = match self.weights {
-            Weights::Uniform => (vec![release()], UpdateMetrics::Withheld),
-            Weights::Records => (
-                Vec::new(),
-                UpdateMetrics::Open {
-                    records,
-                    mean_loss: None,
-                },
-            ),
+        let metrics = match self.weights {
+            Weights::Uniform => UpdateMetrics::Withheld,
+            Weights::Records => UpdateMetrics::Open {
+                records,
+                mean_loss: None,
+            },
         };
         Ok(SiloUpdate {
             round: task.round,
             silo: self.silo,
             delta: delta.into(),
             weight: self.weights.of(records),
-            releases,
+            releases: self.releases.clone(),
             metrics,
         })
     }
@@ -162,6 +161,7 @@ impl Setting {
             silo,
             noise: self.noise,
             weights: self.weights,
+            releases: self.releases(),
         })
     }
 }

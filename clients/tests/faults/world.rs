@@ -1,0 +1,515 @@
+//! Drives both state machines through a schedule of faults, and writes down what really happened.
+
+use super::case::{Bug, Case, below, milliseconds};
+use super::malice;
+use crate::common::PARAMETERS;
+use accounting::LedgerEntry;
+use primitives::{ModelVector, Role, Round, SiloId, Stream};
+use protocol::{
+    FinishReason, Frame, Message, MessageReader, OpenGate, ToCoordinator, ToSilo, encode,
+};
+use rand::Rng;
+use rand_chacha::ChaCha20Rng;
+use server::{AbandonedRound, Checkpoint, Coordinator, CoordinatorEvent, RoundOutcome};
+use siloscope_clients::{Silo, SiloCheckpoint, SiloEvent, TrainingTask};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use transport::{Delivery, End, MemoryNetwork};
+
+/// Steps after which a schedule counts as never ending.
+const MOST_STEPS: u32 = 20_000;
+
+/// The bits of a vector: what was sent, exactly.
+type Bits = Vec<u32>;
+
+pub(crate) fn bits(vector: &ModelVector) -> Bits {
+    vector.as_slice().iter().map(|x| x.to_bits()).collect()
+}
+
+/// What the run wrote down, and beside it what really left.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    /// The run's ledger.
+    pub(crate) ledger: Vec<LedgerEntry>,
+    pub(crate) outcomes: Vec<RoundOutcome>,
+    pub(crate) abandoned: Option<AbandonedRound>,
+    pub(crate) finish: Option<FinishReason>,
+    /// Every update that ever left an honest silo.
+    pub(crate) released: BTreeMap<(SiloId, Round), BTreeSet<Bits>>,
+    /// Every model that ever left the coordinator, by the round that made it.
+    pub(crate) published: BTreeMap<Round, BTreeSet<Bits>>,
+    /// Faults that struck.
+    pub(crate) struck: u32,
+}
+
+/// The coordinator's disk: its checkpoint, and how long its journals were.
+#[derive(Clone)]
+struct Disk {
+    checkpoint: String,
+    ledger: usize,
+    outcomes: usize,
+}
+
+enum Timer {
+    SiloBack(SiloId),
+    CoordinatorBack,
+    Break(SiloId),
+    Reconnect(SiloId),
+    Up(SiloId, ToCoordinator),
+    /// A message of the coordinator, which never outlives its connection.
+    Down(SiloId, ToSilo, u32),
+    /// Training is done, if the silo has not crashed meanwhile.
+    Trained(TrainingTask, u32),
+}
+
+struct Member {
+    /// None while it is down.
+    silo: Option<Silo>,
+    disk: Option<String>,
+    /// Whether it has lost its disk and charged nothing since: it has no ledger that could be asked.
+    lost: bool,
+    /// Whether there is a connection.
+    linked: bool,
+    /// How many connections there were.
+    connections: u32,
+    /// How often it has crashed.
+    crashes: u32,
+    up: MessageReader<ToCoordinator>,
+    down: MessageReader<ToSilo>,
+}
+
+pub(crate) struct World<'a> {
+    case: &'a Case,
+    rng: ChaCha20Rng,
+    network: MemoryNetwork,
+    coordinator: Option<Coordinator>,
+    disk: Option<Disk>,
+    members: BTreeMap<SiloId, Member>,
+    timers: BTreeMap<(Duration, u64), Timer>,
+    numbers: u64,
+    faults: u32,
+    /// What silos have sent, to be replayed.
+    sent: Vec<(SiloId, ToCoordinator)>,
+    journal: Journal,
+}
+
+fn reader<M: Message>() -> MessageReader<M> {
+    MessageReader::new(PARAMETERS as u64)
+}
+
+/// Runs a case to its end: its journal, and what every silo's own disk says in the end.
+pub(crate) fn run(case: &Case) -> (Journal, BTreeMap<SiloId, SiloCheckpoint>) {
+    let mut world = World::new(case);
+    for _ in 0..MOST_STEPS {
+        if world.journal.finish.is_some() || !world.step() {
+            break;
+        }
+    }
+    let known = world.members.iter().filter(|(_, member)| !member.lost);
+    let own = known.map(|(&silo, member)| {
+        let kept = member.disk.as_deref();
+        let kept = kept.map(|disk| serde_json::from_str(disk).unwrap());
+        (silo, kept.unwrap_or_default())
+    });
+    (world.journal.clone(), own.collect())
+}
+
+impl<'a> World<'a> {
+    fn new(case: &'a Case) -> Self {
+        let coordinator = Coordinator::new(case.plan(), case.parts(0), Case::initial()).unwrap();
+        let member = |silo| {
+            let machine = Silo::new(case.silo_plan(silo), Box::new(OpenGate));
+            let member = Member {
+                silo: Some(machine),
+                disk: None,
+                lost: false,
+                linked: false,
+                connections: 0,
+                crashes: 0,
+                up: reader(),
+                down: reader(),
+            };
+            (silo, member)
+        };
+        let mut world = Self {
+            case,
+            rng: case.seed().stream(Stream::run(Role::Network)),
+            network: MemoryNetwork::new(case.link, case.seed().child(Role::Network, 0)),
+            coordinator: Some(coordinator),
+            disk: None,
+            members: case.roster().map(member).collect(),
+            timers: BTreeMap::new(),
+            numbers: 0,
+            faults: case.faults,
+            sent: Vec::new(),
+            journal: Journal::default(),
+        };
+        for silo in case.roster() {
+            world.connect(silo);
+        }
+        world
+    }
+
+    fn set(&mut self, delay: Duration, timer: Timer) {
+        self.numbers += 1;
+        let at = self.network.now() + delay;
+        self.timers.insert((at, self.numbers), timer);
+    }
+
+    /// Whether a fault strikes now, of which there is one chance in `odds`.
+    fn strikes(&mut self, odds: u32) -> bool {
+        let strikes = self.faults > 0 && below(&mut self.rng, odds) == 0;
+        if strikes {
+            self.faults -= 1;
+            self.journal.struck += 1;
+        }
+        strikes
+    }
+
+    /// Does what comes next; says whether there was anything.
+    fn step(&mut self) -> bool {
+        self.hear_coordinator();
+        for silo in self.case.roster() {
+            self.hear_silo(silo);
+        }
+        if self.strikes(40) {
+            self.crash();
+            return true;
+        }
+        let arrival = self.network.next_arrival();
+        let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
+        let coordinator = self.coordinator.as_ref();
+        let timeout = coordinator.and_then(Coordinator::next_timeout);
+        let Some(now) = [arrival, timer, timeout].into_iter().flatten().min() else {
+            return false;
+        };
+        self.network.advance_to(now);
+        if arrival == Some(now) {
+            let delivery = self.network.deliver().unwrap();
+            self.receive(&delivery);
+        } else if timer == Some(now) {
+            let (_, timer) = self.timers.pop_first().unwrap();
+            self.fire(timer);
+        } else if let Some(coordinator) = &mut self.coordinator {
+            coordinator.handle_timeout(now);
+        }
+        true
+    }
+
+    fn crash(&mut self) {
+        let delay = milliseconds(&mut self.rng, 4000);
+        if below(&mut self.rng, 4) == 0 {
+            if self.coordinator.take().is_some() {
+                self.set(delay, Timer::CoordinatorBack);
+            }
+            return self.case.roster().for_each(|silo| self.cut(silo));
+        }
+        let silo = SiloId(below(&mut self.rng, self.case.silos));
+        let loses_disk = below(&mut self.rng, 3) == 0;
+        self.cut(silo);
+        let member = self.members.get_mut(&silo).unwrap();
+        member.crashes += 1;
+        if loses_disk {
+            member.disk = None;
+            member.lost = true;
+        }
+        if member.silo.take().is_some() {
+            self.set(delay, Timer::SiloBack(silo));
+        }
+    }
+
+    /// Breaks a link: what is under way is lost, and so is what has arrived of a message.
+    fn cut(&mut self, silo: SiloId) {
+        self.network.reconnect(silo);
+        let member = self.members.get_mut(&silo).unwrap();
+        member.linked = false;
+        (member.up, member.down) = (reader(), reader());
+    }
+
+    fn connect(&mut self, silo: SiloId) {
+        let coordinator_is_up = self.coordinator.is_some();
+        let member = self.members.get_mut(&silo).unwrap();
+        if let Some(machine) = member
+            .silo
+            .as_mut()
+            .filter(|_| coordinator_is_up && !member.linked)
+        {
+            member.linked = true;
+            member.connections += 1;
+            machine.handle_connected();
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::SiloBack(silo) => {
+                let plan = self.case.silo_plan(silo);
+                let member = self.members.get_mut(&silo).unwrap();
+                member.silo = Some(match &member.disk {
+                    Some(disk) => {
+                        let kept = serde_json::from_str(disk).unwrap();
+                        Silo::restore(plan, Box::new(OpenGate), kept)
+                    }
+                    None if self.case.bug == Bug::SiloForgets => {
+                        Silo::restore(plan, Box::new(OpenGate), SiloCheckpoint::default())
+                    }
+                    None => Silo::new(plan, Box::new(OpenGate)),
+                });
+                self.connect(silo);
+            }
+            Timer::CoordinatorBack => {
+                self.restore_coordinator();
+                for silo in self.case.roster() {
+                    self.connect(silo);
+                }
+            }
+            Timer::Break(silo) => {
+                self.cut(silo);
+                let delay = milliseconds(&mut self.rng, 800);
+                self.set(delay, Timer::Reconnect(silo));
+            }
+            Timer::Reconnect(silo) => self.connect(silo),
+            Timer::Up(silo, message) => self.carry(silo, End::Silo, message),
+            Timer::Down(silo, message, connection) => {
+                if self.members[&silo].connections == connection {
+                    self.carry(silo, End::Coordinator, message);
+                }
+            }
+            Timer::Trained(work, crashes) => self.train(&work, crashes),
+        }
+    }
+
+    fn restore_coordinator(&mut self) {
+        let coordinator = if let Some(disk) = &self.disk {
+            self.journal.ledger.truncate(disk.ledger);
+            self.journal.outcomes.truncate(disk.outcomes);
+            let checkpoint: Checkpoint = serde_json::from_str(&disk.checkpoint).unwrap();
+            let parts = self.case.parts(self.journal.ledger.len());
+            Coordinator::restore(self.case.plan(), parts, checkpoint)
+        } else {
+            self.journal.ledger.clear();
+            self.journal.outcomes.clear();
+            let parts = self.case.parts(0);
+            Ok(Coordinator::new(self.case.plan(), parts, Case::initial()).unwrap())
+        };
+        self.coordinator = Some(coordinator.unwrap());
+    }
+
+    fn train(&mut self, work: &TrainingTask, crashes: u32) {
+        let silo = work.silo;
+        let mut result = self.case.trainer(silo).train(&work.task);
+        if let (Bug::FreshNoise, Ok(update)) = (self.case.bug, &mut result) {
+            update.delta.as_mut_slice()[0] += crashes as f32;
+        }
+        let member = self.members.get_mut(&silo).unwrap();
+        if member.crashes == crashes
+            && let Some(machine) = &mut member.silo
+        {
+            machine.handle_trained(work.task.round, result);
+        }
+    }
+
+    /// The coordinator's events go to its disk; then its messages leave.
+    fn hear_coordinator(&mut self) {
+        let Some(coordinator) = &mut self.coordinator else {
+            return;
+        };
+        let mut cut_off = Vec::new();
+        while let Some(event) = coordinator.poll_event() {
+            match event {
+                CoordinatorEvent::RoundFinished(mut outcome) => {
+                    if self.case.bug == Bug::MissingUncharged {
+                        let missing = |entry: &LedgerEntry| {
+                            let silos = entry.scope().silos();
+                            silos.len() == 1 && outcome.missing.contains_key(&SiloId(silos[0]))
+                        };
+                        outcome.entries.retain(|entry| !missing(entry));
+                    }
+                    self.journal.ledger.extend(outcome.entries.clone());
+                    self.journal.outcomes.push(outcome);
+                    if self.case.bug != Bug::SendsBeforeWriting {
+                        self.disk = Some(Disk {
+                            checkpoint: serde_json::to_string(&coordinator.checkpoint()).unwrap(),
+                            ledger: self.journal.ledger.len(),
+                            outcomes: self.journal.outcomes.len(),
+                        });
+                    }
+                }
+                CoordinatorEvent::RoundAbandoned(round) => {
+                    if self.case.bug != Bug::AbandonedUncharged {
+                        self.journal.ledger.extend(round.entries.clone());
+                    }
+                    self.journal.abandoned = Some(round);
+                }
+                CoordinatorEvent::Finished(reason) => self.journal.finish = Some(reason),
+                CoordinatorEvent::SiloCutOff { silo, .. } => cut_off.push(silo),
+                _ => {}
+            }
+        }
+        let messages: Vec<_> = std::iter::from_fn(|| coordinator.poll_transmit()).collect();
+        for transmit in messages {
+            if let ToSilo::Train(task) = &transmit.message {
+                let made_by = Round(task.round.0 - 1);
+                let seen = self.journal.published.entry(made_by).or_default();
+                seen.insert(bits(&task.model));
+            }
+            self.mistreat(transmit.to, End::Coordinator, transmit.message);
+        }
+        for silo in cut_off {
+            self.cut(silo);
+            self.set(Duration::from_millis(500), Timer::Reconnect(silo));
+        }
+    }
+
+    /// A silo's events go to its disk; then its messages leave.
+    fn hear_silo(&mut self, silo: SiloId) {
+        let honest = self.case.is_honest(silo);
+        let member = self.members.get_mut(&silo).unwrap();
+        let Some(machine) = &mut member.silo else {
+            return;
+        };
+        let events: Vec<SiloEvent> = std::iter::from_fn(|| machine.poll_event()).collect();
+        let charged = |event: &SiloEvent| {
+            matches!(event, SiloEvent::Spent { .. } | SiloEvent::Assumed { .. })
+        };
+        if events.iter().any(charged) {
+            member.lost = false;
+            member.disk = Some(serde_json::to_string(&machine.checkpoint()).unwrap());
+        }
+        let crashes = member.crashes;
+        let task = machine.poll_task();
+        let messages: Vec<_> = std::iter::from_fn(|| machine.poll_transmit()).collect();
+        if let Some(task) = task {
+            let time = milliseconds(&mut self.rng, 700);
+            self.set(time, Timer::Trained(task, crashes));
+        }
+        for message in messages {
+            match (&message, self.case.malice) {
+                (ToCoordinator::Update(update), _) if honest => {
+                    let seen = self
+                        .journal
+                        .released
+                        .entry((silo, update.round))
+                        .or_default();
+                    seen.insert(bits(&update.delta));
+                }
+                (ToCoordinator::Update(update), Some((_, kind))) => {
+                    for frame in malice::frames(kind, update, self.case.silos) {
+                        self.push(silo, End::Silo, frame);
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            self.sent.push((silo, message.clone()));
+            self.mistreat(silo, End::Silo, message);
+        }
+    }
+
+    /// Sends a message, or what a bad network makes of it.
+    fn mistreat<M>(&mut self, silo: SiloId, from: End, message: M)
+    where
+        M: Message + Clone + Delayed,
+    {
+        if self.strikes(12) {
+            let connection = self.members[&silo].connections;
+            let later = |message: M| message.later(silo, connection);
+            let delay = milliseconds(&mut self.rng, 3000);
+            match below(&mut self.rng, 6) {
+                0 => self.carry(silo, from, message.clone()),
+                1 => return self.set(delay, later(message)),
+                2 => self.set(delay / 16, Timer::Break(silo)),
+                3 if self.case.is_honest(silo) => return self.garble(silo, from, message),
+                4 if !self.sent.is_empty() => {
+                    let count = self.sent.len() as u32;
+                    let (silo, old) = self.sent[below(&mut self.rng, count) as usize].clone();
+                    self.set(delay / 4, Timer::Up(silo, old));
+                }
+                _ => self.set(delay, later(message.clone())),
+            }
+        }
+        self.carry(silo, from, message);
+    }
+
+    fn carry(&mut self, silo: SiloId, from: End, message: impl Message) {
+        for frame in encode(message, self.case.compression).unwrap() {
+            self.push(silo, from, frame);
+        }
+    }
+
+    /// Sends a message of which one frame is replaced by noise.
+    fn garble(&mut self, silo: SiloId, from: End, message: impl Message) {
+        let frames: Vec<Frame> = encode(message, self.case.compression).unwrap().collect();
+        let spoilt = below(&mut self.rng, frames.len() as u32) as usize;
+        for (i, frame) in frames.into_iter().enumerate() {
+            let frame = if i == spoilt {
+                let mut noise = vec![0; frame.payload().len()];
+                self.rng.fill_bytes(&mut noise);
+                // Noise that happens to be a message would be a lie, not noise.
+                noise[0] = 0xff;
+                Frame::try_new(noise).unwrap()
+            } else {
+                frame
+            };
+            self.push(silo, from, frame);
+        }
+    }
+
+    fn push(&mut self, silo: SiloId, from: End, frame: Frame) {
+        let linked = self.members[&silo].linked;
+        if linked && self.coordinator.is_some() {
+            self.network.send(silo, from, frame).unwrap();
+        }
+    }
+
+    /// Garbage costs a connection.
+    fn receive(&mut self, delivery: &Delivery) {
+        let (now, silo) = (delivery.at, delivery.silo);
+        let member = self.members.get_mut(&silo).unwrap();
+        let broken = match delivery.to {
+            End::Coordinator => {
+                let read = member.up.read(&delivery.frame);
+                match (read, &mut self.coordinator) {
+                    (Ok(Some(message)), Some(coordinator)) => {
+                        coordinator.handle(now, silo, message);
+                        false
+                    }
+                    (Err(_), Some(coordinator)) => {
+                        coordinator.handle_malformed(now, silo);
+                        // Who floods goes on, and does not join anew.
+                        member.up = reader();
+                        self.case.is_honest(silo)
+                    }
+                    _ => false,
+                }
+            }
+            End::Silo => match (member.down.read(&delivery.frame), &mut member.silo) {
+                (Ok(Some(message)), Some(machine)) => {
+                    machine.handle(message);
+                    false
+                }
+                (read, _) => read.is_err(),
+            },
+        };
+        if broken {
+            self.fire(Timer::Break(silo));
+        }
+    }
+}
+
+/// How a message is sent later.
+trait Delayed {
+    fn later(self, silo: SiloId, connection: u32) -> Timer;
+}
+
+impl Delayed for ToCoordinator {
+    fn later(self, silo: SiloId, _connection: u32) -> Timer {
+        Timer::Up(silo, self)
+    }
+}
+
+impl Delayed for ToSilo {
+    fn later(self, silo: SiloId, connection: u32) -> Timer {
+        Timer::Down(silo, self, connection)
+    }
+}
