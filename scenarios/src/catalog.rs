@@ -29,6 +29,7 @@ catalog![
     "silo-noise",
     "spread-subjects",
     "null-control",
+    "outages",
     "roles",
     "bench-j1",
     "bench-j2",

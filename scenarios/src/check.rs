@@ -1,12 +1,14 @@
 //! What can be wrong between the keys of a scenario, before any data is read.
 
 use crate::diagnosis::Fault;
+use crate::federation::OnLostQuorum;
 use crate::file::Scenario;
 use crate::privacy::Protection;
 use accounting::PrivacyUnit;
 use attacks::{SignalKind, View};
 use primitives::Seed;
 use training::{Batches, ModelConfig};
+use transport::Outages;
 
 /// The longest name of a scenario: it becomes part of a folder's name.
 const LONGEST_NAME: usize = 64;
@@ -16,12 +18,17 @@ const MOST_ROUNDS: u32 = 100_000;
 /// The widest layer. Beyond this a product of two widths is no size that a machine has.
 const WIDEST: usize = 1 << 20;
 
+/// The shortest mean time up or down: below, a run would do nothing but come and go.
+const LEAST_MEAN_SECONDS: f64 = 0.001;
+
 /// Every fault that can be seen without the data; empty if there is none.
 pub(crate) fn faults(scenario: &Scenario) -> Vec<Fault> {
     let mut faults = Vec::new();
     name(scenario, &mut faults);
     data(scenario, &mut faults);
     federation(scenario, &mut faults);
+    absence(scenario, &mut faults);
+    network(scenario, &mut faults);
     model(scenario, &mut faults);
     training(scenario, &mut faults);
     privacy(scenario, &mut faults);
@@ -100,6 +107,102 @@ fn federation(scenario: &Scenario, faults: &mut Vec<Fault>) {
         let message = "protection = \"silo-noise\" is itself an aggregator (the noised sum of clipped updates): \
                        remove `aggregator`, or choose another protection";
         faults.push(Fault::new("federation.aggregator", message));
+    }
+}
+
+/// What happens when silos do not answer.
+fn absence(scenario: &Scenario, faults: &mut Vec<Fault>) {
+    let federation = &scenario.federation;
+    let cohort = federation.cohort_size();
+    if let Some(quorum) = federation
+        .quorum
+        .filter(|&quorum| quorum == 0 || quorum > cohort)
+    {
+        let message = format!(
+            "quorum = {quorum} is outside 1 to {cohort}, the silos of a round; leave it out for all of them"
+        );
+        faults.push(Fault::new("federation.quorum", message));
+    }
+    if federation
+        .deadline_seconds
+        .is_some_and(|deadline| deadline.is_zero())
+    {
+        let message = "deadline_seconds = 0: no update can come in no time; give a time above 0, or leave it out to \
+                       wait for every silo";
+        faults.push(Fault::new("federation.deadline_seconds", message));
+    }
+    let repeats = federation.on_lost_quorum == OnLostQuorum::Repeat;
+    if let Some(most) = federation.max_repeats.filter(|&most| !repeats || most == 0) {
+        let message = if repeats {
+            "max_repeats = 0 repeats nothing: give at least 1, or on_lost_quorum = \"end\""
+                .to_owned()
+        } else {
+            format!(
+                "max_repeats = {most}, but rounds are not repeated: add on_lost_quorum = \"repeat\", or remove it"
+            )
+        };
+        faults.push(Fault::new("federation.max_repeats", message));
+    }
+    let noises_sum = matches!(scenario.privacy.protection, Protection::SiloNoise { .. });
+    if noises_sum && federation.max_update_norm.is_some() {
+        let message = "protection = \"silo-noise\" clips every update to clip_norm, and a refusal would tell about a \
+                       single update before noise is added: remove max_update_norm";
+        faults.push(Fault::new("federation.max_update_norm", message));
+    }
+}
+
+fn network(scenario: &Scenario, faults: &mut Vec<Fault>) {
+    let Some(network) = &scenario.network else {
+        return;
+    };
+    let silos = scenario.federation.silos;
+    let all = std::iter::once(("network.outages".to_owned(), network.outages.as_ref()));
+    let single = (0..).zip(&network.silos).map(|(i, exception)| {
+        let field = format!("network.silos[{i}]");
+        (field, exception.outages.as_ref())
+    });
+    for (field, outages) in all.chain(single) {
+        let Some(Outages::Random {
+            mean_up_seconds,
+            mean_down_seconds,
+        }) = outages
+        else {
+            continue;
+        };
+        if [mean_up_seconds, mean_down_seconds]
+            .into_iter()
+            .any(|&mean| f64::from(mean) < LEAST_MEAN_SECONDS)
+        {
+            let message = format!(
+                "mean_up_seconds and mean_down_seconds must be at least {LEAST_MEAN_SECONDS} each"
+            );
+            faults.push(Fault::new(&field, message));
+        }
+        if scenario.federation.deadline_seconds.is_none() {
+            let message = "silos that come and go at random may never be there for as long as a round takes: add \
+                           federation.deadline_seconds";
+            faults.push(Fault::new(&field, message));
+        }
+    }
+    for (i, exception) in network.silos.iter().enumerate() {
+        let field = format!("network.silos[{i}]");
+        if exception.silo.0 >= silos {
+            let message = format!(
+                "silo = {} is outside 0 to {}, the federation's silos",
+                exception.silo.0,
+                silos.saturating_sub(1)
+            );
+            faults.push(Fault::new(field, message));
+        } else if network.silos[..i]
+            .iter()
+            .any(|other| other.silo == exception.silo)
+        {
+            let message = format!(
+                "{} is listed twice: write what differs for it into one table",
+                exception.silo
+            );
+            faults.push(Fault::new(field, message));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::adversary::AdversaryConfig;
 use crate::diagnosis::{self, Fault, ScenarioError};
 use crate::federation::FederationConfig;
 use crate::gates::Gates;
+use crate::network::NetworkConfig;
 use crate::overrides;
 use crate::privacy::PrivacyConfig;
 use attacks::AttackConfig;
@@ -27,6 +28,9 @@ pub struct Scenario {
     pub data: DataConfig,
     /// Silos, rounds, how records lie in silos, how updates combine.
     pub federation: FederationConfig,
+    /// How long things take in virtual time, and who is away; nothing takes time if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkConfig>,
     /// What is trained.
     pub model: ModelConfig,
     /// How a silo trains it.

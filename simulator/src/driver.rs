@@ -8,11 +8,12 @@ use primitives::{Digest, Role, SiloId, Stream};
 use protocol::{FinishReason, RoundGate};
 use scenarios::{Protection, Resolved};
 use server::{
-    AggregatorConfig, Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorPlan, Parts, Patience,
-    RoundOutcome,
+    AbandonedRound, AggregatorConfig, Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorPlan,
+    Parts, RoundOutcome,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A federation that can be taken from round to round.
 pub trait Driver {
@@ -24,6 +25,11 @@ pub trait Driver {
     /// # Errors
     /// If the federation cannot go on.
     fn advance(&mut self, progress: &Progress) -> Result<Progressed, Failure>;
+
+    /// What the last round took on a simulated network, finished or given up; none where time is real.
+    fn traffic(&self) -> Option<RoundTraffic> {
+        None
+    }
 }
 
 /// What a step of the federation has come to.
@@ -31,8 +37,30 @@ pub trait Driver {
 pub enum Progressed {
     /// A round is finished.
     Round(Box<RoundOutcome>),
-    /// The run is over; why the gate refused a round, if that ended it.
-    Finished(FinishReason, Option<String>),
+    /// The run is over.
+    Finished(Box<End>),
+}
+
+/// How a federation came to its end.
+#[derive(Debug)]
+pub struct End {
+    /// How.
+    pub reason: FinishReason,
+    /// Why the gate refused a round, if that ended it.
+    pub refused: Option<String>,
+    /// A round that was started and given up, if that ended it. What it released is charged.
+    pub abandoned: Option<AbandonedRound>,
+}
+
+/// What a round took on a simulated network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTraffic {
+    /// From its beginning to its end.
+    pub time: Duration,
+    /// When it ended, since the run began.
+    pub clock: Duration,
+    /// Bytes over all links, what was sent again included.
+    pub bytes: u64,
 }
 
 /// Where a federation begins.
@@ -43,6 +71,8 @@ pub struct Start {
     pub gate: Box<dyn RoundGate>,
     /// The last finished round, unless there is none.
     pub checkpoint: Option<Checkpoint>,
+    /// When that round ended, in virtual time.
+    pub clock: Duration,
 }
 
 /// The whole federation in this process.
@@ -50,13 +80,7 @@ pub struct Start {
 /// # Errors
 /// If the plan's parts do not fit together, or the checkpoint is of another run.
 pub fn in_memory(resolved: &Resolved, start: Start) -> Result<Box<dyn Driver>, Failure> {
-    let federation = Federation::new(
-        resolved,
-        start.digest,
-        start.gate,
-        trainers(resolved),
-        start.checkpoint,
-    );
+    let federation = Federation::new(resolved, start, trainers(resolved));
     Ok(Box::new(federation.map_err(Failure::run)?))
 }
 
@@ -74,8 +98,8 @@ pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, Fed
         releases: schedule.releases(),
         weights: federation.strategy.weights(),
         protected: schedule.protected,
-        max_update_norm: None,
-        patience: Patience::endless(schedule.cohorts.size() as u32),
+        max_update_norm: federation.max_update_norm,
+        patience: federation.patience(),
     };
     let parts = Parts {
         strategy: federation.strategy.build(),

@@ -4,37 +4,83 @@
 //! machines as tasks; the tasks of a cohort are gathered and trained together, one silo a core, and their
 //! results go back in the order of silo ids, so that neither the number of threads nor who is done first
 //! can change a byte.
+//!
+//! # Virtual time
+//!
+//! Time jumps from one thing that happens to the next: a silo goes or comes back, a frame arrives, a silo has
+//! trained, a deadline passes; at the same moment, in this order. Without a `[network]` all of it happens at once.
+//! Before the run begins the roster has joined: that is not part of it.
+//!
+//! A silo that goes away loses what it was training and what was on its link, however much of it had arrived; its
+//! ledger and its update stay on its disk. When it is back it joins again, and is asked for the round under way if
+//! its answer is still wanted.
+//!
+//! *A round is a world of its own.* What is under way when it ends, ends with it: frames, training, what the
+//! coordinator was about to say. The next round begins with its tasks alone, over idle links, with random streams of its
+//! own. So what a round comes to follows from the scenario, the model and the moment at which it begins, and a run
+//! that is resumed at that moment sees the same. The price: a silo that answers too late does not begin the
+//! next round late.
 
-use crate::driver::{self, Driver, Progressed, Start};
+use crate::conditions::Conditions;
+use crate::driver::{self, Driver, End as RunEnd, Progressed, RoundTraffic, Start};
 use crate::exit::Failure;
+use crate::jobs::Jobs;
 use crate::progress::Progress;
-use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError, TrainingTask};
-use primitives::{Digest, SiloId};
+use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError};
+use primitives::{Round, SiloId};
 use protocol::{
-    CodecError, Compression, Message, MessageReader, OpenGate, RoundGate, SiloUpdate,
-    ToCoordinator, ToSilo, encode,
+    CodecError, Compression, Message, MessageReader, OpenGate, ToCoordinator, ToSilo, encode,
 };
-use rayon::prelude::*;
 use scenarios::Resolved;
-use server::{Checkpoint, ConfigError, Coordinator, CoordinatorEvent, PlanError, RestoreError};
+use server::{
+    AbandonedRound, Checkpoint, ConfigError, Coordinator, CoordinatorEvent, PlanError, RestoreError,
+};
 use std::collections::BTreeMap;
-use transport::{End, LinkError, LinkModel, MemoryNetwork};
+use std::time::Duration;
+use transport::{End, LinkError, MemoryNetwork};
 
 /// A federation that runs in memory.
 pub struct Federation {
     coordinator: Coordinator,
-    silos: BTreeMap<SiloId, Silo>,
+    silos: BTreeMap<SiloId, Member>,
     trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
+    conditions: Conditions,
+    /// Whether the scenario has a network, whose figures are worth telling.
+    is_simulated: bool,
     network: MemoryNetwork,
-    readers: BTreeMap<SiloId, Readers>,
     compression: Compression,
+    /// Parameters of the model.
+    parameters: u64,
+    jobs: Jobs,
+    /// The tasks with which the round under way begins.
+    tasks: BTreeMap<SiloId, ToSilo>,
+    /// When the round under way began.
+    begun: Duration,
+    traffic: Option<RoundTraffic>,
     refused: Option<String>,
+    abandoned: Option<AbandonedRound>,
+}
+
+/// One silo of the federation, and what puts the messages of its link together.
+struct Member {
+    plan: SiloPlan,
+    silo: Silo,
+    readers: Readers,
 }
 
 /// What puts the messages of one link together, at its two ends.
 struct Readers {
     coordinator: MessageReader<ToCoordinator>,
     silo: MessageReader<ToSilo>,
+}
+
+impl Readers {
+    fn new(parameters: u64) -> Self {
+        Self {
+            coordinator: MessageReader::new(parameters),
+            silo: MessageReader::new(parameters),
+        }
+    }
 }
 
 /// Why a federation cannot be made or go on.
@@ -71,209 +117,285 @@ pub enum FederationError {
 }
 
 impl Federation {
-    /// The federation of a resolved scenario: from its beginning, or after the round of `checkpoint`.
+    /// The federation of a resolved scenario, from where `start` says.
     ///
     /// # Errors
     /// If the plan's parts do not fit together, or the checkpoint is of another run.
     pub fn new(
         resolved: &Resolved,
-        digest: Digest,
-        gate: Box<dyn RoundGate>,
+        start: Start,
         trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
-        checkpoint: Option<Checkpoint>,
     ) -> Result<Self, FederationError> {
-        let start = Start {
-            digest,
-            gate,
-            checkpoint,
-        };
+        let scenario = &resolved.file.scenario;
+        let (digest, now) = (start.digest, start.clock);
         let coordinator = driver::coordinator(resolved, start)?;
         let parameters = resolved.plan.parameters;
-        let silos: BTreeMap<SiloId, Silo> = resolved
-            .schedule
-            .releases()
+        let releases = resolved.schedule.releases();
+        let silos: BTreeMap<SiloId, Member> = releases
             .into_iter()
             .map(|(silo, releases)| {
-                // The coordinator has asked for the whole cohort; in one process a second filter in
-                // every silo would only repeat its answer.
-                (
+                let plan = SiloPlan {
                     silo,
-                    Silo::restore(
-                        SiloPlan {
-                            silo,
-                            digest,
-                            releases,
-                        },
-                        Box::new(OpenGate),
-                        SiloCheckpoint::default(),
-                    ),
-                )
+                    digest,
+                    releases,
+                };
+                let member = Member {
+                    silo: restored(&plan, SiloCheckpoint::default()),
+                    plan,
+                    readers: Readers::new(parameters),
+                };
+                (silo, member)
             })
             .collect();
-        let network = MemoryNetwork::new(LinkModel::default(), resolved.world.seed);
-        let readers = |&silo: &SiloId| {
-            let readers = Readers {
-                coordinator: MessageReader::new(parameters),
-                silo: MessageReader::new(parameters),
-            };
-            (silo, readers)
-        };
+        let conditions = Conditions::new(
+            scenario.network.clone().unwrap_or_default(),
+            resolved.world.seed,
+            silos.keys().copied(),
+            now,
+        );
         let mut federation = Self {
+            network: conditions.network(coordinator.state().round.next(), now),
+            is_simulated: scenario.network.is_some(),
             coordinator,
-            readers: silos.keys().map(readers).collect(),
             silos,
             trainers,
-            network,
-            compression: resolved.file.scenario.federation.compression,
+            conditions,
+            compression: scenario.federation.compression,
+            parameters,
+            jobs: Jobs::default(),
+            tasks: BTreeMap::new(),
+            begun: now,
+            traffic: None,
             refused: None,
+            abandoned: None,
         };
-        federation
-            .silos
-            .values_mut()
-            .for_each(Silo::handle_connected);
+        for (&id, member) in &mut federation.silos {
+            member.silo.handle_connected();
+            while let Some(message) = member.silo.poll_transmit() {
+                federation.coordinator.handle(now, id, message);
+            }
+        }
+        federation.begin_round();
         Ok(federation)
-    }
-
-    /// The coordinator between two rounds.
-    pub fn checkpoint(&self) -> Checkpoint {
-        self.coordinator.checkpoint()
     }
 
     /// Goes on until a round is finished or the run is over.
     ///
     /// # Errors
     /// If a silo cannot train, or a message cannot be carried.
-    pub fn advance(&mut self) -> Result<Progressed, FederationError> {
+    fn advance(&mut self) -> Result<Progressed, FederationError> {
         loop {
             while let Some(event) = self.coordinator.poll_event() {
                 match event {
                     CoordinatorEvent::RoundFinished(outcome) => {
-                        for silo in self.silos.values_mut() {
-                            silo.handle_round_finished(outcome.round);
-                        }
+                        self.end_round(outcome.round);
                         return Ok(Progressed::Round(Box::new(outcome)));
                     }
                     CoordinatorEvent::RoundRefused(refusal) => self.refused = Some(refusal.why),
+                    CoordinatorEvent::RoundAbandoned(round) => {
+                        self.count_traffic();
+                        self.abandoned = Some(round);
+                    }
                     CoordinatorEvent::Finished(reason) => {
-                        return Ok(Progressed::Finished(reason, self.refused.take()));
+                        return Ok(Progressed::Finished(Box::new(RunEnd {
+                            reason,
+                            refused: self.refused.take(),
+                            abandoned: self.abandoned.take(),
+                        })));
                     }
                     other => tracing::debug!(?other, "coordinator"),
                 }
             }
-            self.send()?;
-            if self.deliver()? {
-                continue;
-            }
-            let tasks: Vec<TrainingTask> = self
-                .silos
-                .values_mut()
-                .filter_map(Silo::poll_task)
-                .collect();
-            if tasks.is_empty() {
-                return Err(FederationError::Standstill);
-            }
-            self.train(&tasks)?;
+            self.tell_silos()?;
+            self.step()?;
         }
     }
 
-    /// Puts everything that is to be sent on its way.
-    fn send(&mut self) -> Result<(), FederationError> {
-        let mut queue = Outbox {
-            network: &mut self.network,
-            compression: self.compression,
-        };
+    /// Does what comes next.
+    fn step(&mut self) -> Result<(), FederationError> {
+        let change = self.conditions.next_change();
+        let arrival = self.network.next_arrival();
+        let done = self.jobs.next_done();
+        let timeout = self.coordinator.next_timeout();
+        let moments = [change, arrival, done, timeout].into_iter().flatten();
+        let now = moments.min().ok_or(FederationError::Standstill)?;
+        self.network.advance_to(now);
+        if change == Some(now) {
+            self.come_and_go(now)
+        } else if arrival == Some(now) {
+            self.deliver()
+        } else if done == Some(now) {
+            self.finish_training(now, timeout)
+        } else {
+            self.coordinator.handle_timeout(now);
+            Ok(())
+        }
+    }
+
+    /// Clears the table for the round that the coordinator has begun, or begins next.
+    fn begin_round(&mut self) {
+        let round = self.coordinator.state().round.next();
+        self.begun = self.network.now();
+        self.network = self.conditions.network(round, self.begun);
+        self.jobs.clear();
+        for member in self.silos.values_mut() {
+            member.readers = Readers::new(self.parameters);
+            while member.silo.poll_transmit().is_some() {}
+        }
+        let said = std::iter::from_fn(|| self.coordinator.poll_transmit());
+        self.tasks = said
+            .filter(|transmit| matches!(transmit.message, ToSilo::Train(_)))
+            .map(|transmit| (transmit.to, transmit.message))
+            .collect();
+    }
+
+    fn end_round(&mut self, round: Round) {
+        self.count_traffic();
+        for member in self.silos.values_mut() {
+            member.silo.handle_round_finished(round);
+        }
+        self.begin_round();
+    }
+
+    fn count_traffic(&mut self) {
+        let clock = self.network.now();
+        self.traffic = self.is_simulated.then(|| RoundTraffic {
+            time: clock.saturating_sub(self.begun),
+            clock,
+            bytes: self.network.bytes(),
+        });
+    }
+
+    /// Sends what the coordinator has to say. Silos that are away are not reached.
+    fn tell_silos(&mut self) -> Result<(), FederationError> {
+        while let Some((to, message)) = self.tasks.pop_first() {
+            self.send(to, End::Coordinator, message)?;
+        }
         while let Some(transmit) = self.coordinator.poll_transmit() {
-            queue.send(transmit.to, End::Coordinator, transmit.message)?;
-        }
-        for (&id, silo) in &mut self.silos {
-            while let Some(message) = silo.poll_transmit() {
-                queue.send(id, End::Silo, message)?;
-            }
+            self.send(transmit.to, End::Coordinator, transmit.message)?;
         }
         Ok(())
     }
 
-    /// Hands over the next frame, if one is under way.
-    fn deliver(&mut self) -> Result<bool, FederationError> {
-        let Some(delivery) = self.network.deliver() else {
-            return Ok(false);
-        };
-        let Some(readers) = self.readers.get_mut(&delivery.silo) else {
-            return Ok(true);
-        };
-        match delivery.to {
-            End::Coordinator => {
-                if let Some(message) = readers.coordinator.read(&delivery.frame)? {
-                    self.coordinator.handle(delivery.at, delivery.silo, message);
-                }
-            }
-            End::Silo => {
-                let message = readers.silo.read(&delivery.frame)?;
-                if let (Some(message), Some(silo)) = (message, self.silos.get_mut(&delivery.silo)) {
-                    silo.handle(message);
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// Trains a cohort, one silo a core.
-    fn train(&mut self, tasks: &[TrainingTask]) -> Result<(), FederationError> {
-        let asked: BTreeMap<SiloId, &TrainingTask> =
-            tasks.iter().map(|task| (task.silo, task)).collect();
-        let work: Vec<(&TrainingTask, &mut Box<dyn LocalTrainer>)> = self
-            .trainers
-            .iter_mut()
-            .filter_map(|(silo, trainer)| Some((*asked.get(silo)?, trainer)))
-            .collect();
-        let results: Vec<Result<SiloUpdate, TrainError>> = work
-            .into_par_iter()
-            .map(|(task, trainer)| trainer.train(&task.task))
-            .collect();
-        for (task, result) in asked.values().zip(results) {
-            let Some(silo) = self.silos.get_mut(&task.silo) else {
-                continue;
-            };
-            silo.handle_trained(task.task.round, result);
-            while let Some(event) = silo.poll_event() {
-                if let SiloEvent::TrainingFailed { error, .. } = event {
-                    return Err(FederationError::Training {
-                        silo: task.silo,
-                        error,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Driver for Federation {
-    fn checkpoint(&self) -> Checkpoint {
-        Self::checkpoint(self)
-    }
-
-    fn advance(&mut self, _progress: &Progress) -> Result<Progressed, Failure> {
-        Self::advance(self).map_err(Failure::run)
-    }
-}
-
-/// The network, for messages instead of frames.
-struct Outbox<'a> {
-    network: &'a mut MemoryNetwork,
-    compression: Compression,
-}
-
-impl Outbox<'_> {
     fn send(
         &mut self,
         silo: SiloId,
         from: End,
         message: impl Message,
     ) -> Result<(), FederationError> {
-        for frame in encode(message, self.compression)? {
-            self.network.send(silo, from, frame)?;
+        if self.conditions.is_up(silo) {
+            for frame in encode(message, self.compression)? {
+                self.network.send(silo, from, frame)?;
+            }
         }
         Ok(())
+    }
+
+    /// Sends what a silo has to say, and lets it begin to train.
+    fn attend(&mut self, id: SiloId) -> Result<(), FederationError> {
+        let Some(member) = self.silos.get_mut(&id) else {
+            return Ok(());
+        };
+        while let Some(event) = member.silo.poll_event() {
+            if let SiloEvent::TrainingFailed { error, .. } = event {
+                return Err(FederationError::Training { silo: id, error });
+            }
+        }
+        let task = member.silo.poll_task();
+        let messages: Vec<ToCoordinator> =
+            std::iter::from_fn(|| member.silo.poll_transmit()).collect();
+        for message in messages {
+            self.send(id, End::Silo, message)?;
+        }
+        if let Some(task) = task {
+            let time = self.conditions.training_time(id, task.task.round);
+            let done = self.network.now() + time;
+            // A silo that goes away before it is done trains for nothing.
+            if self.conditions.stays_as_it_is(id, done) {
+                self.jobs.begin(done, task);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over the next frame.
+    fn deliver(&mut self) -> Result<(), FederationError> {
+        let Some(delivery) = self.network.deliver() else {
+            return Ok(());
+        };
+        let Some(member) = self.silos.get_mut(&delivery.silo) else {
+            return Ok(());
+        };
+        match delivery.to {
+            End::Coordinator => {
+                if let Some(message) = member.readers.coordinator.read(&delivery.frame)? {
+                    self.coordinator.handle(delivery.at, delivery.silo, message);
+                }
+                Ok(())
+            }
+            End::Silo => {
+                if let Some(message) = member.readers.silo.read(&delivery.frame)? {
+                    member.silo.handle(message);
+                }
+                self.attend(delivery.silo)
+            }
+        }
+    }
+
+    /// Gives silos what they have trained by `now`. Nobody waits for training beyond `timeout`.
+    fn finish_training(
+        &mut self,
+        now: Duration,
+        timeout: Option<Duration>,
+    ) -> Result<(), FederationError> {
+        while let Some(done) = self.jobs.take_done(now, timeout, &mut self.trainers) {
+            let id = done.task.silo;
+            if let Some(member) = self.silos.get_mut(&id) {
+                member
+                    .silo
+                    .handle_trained(done.task.task.round, done.result);
+            }
+            self.attend(id)?;
+        }
+        Ok(())
+    }
+
+    /// Takes silos away and brings them back.
+    fn come_and_go(&mut self, now: Duration) -> Result<(), FederationError> {
+        for (id, up) in self.conditions.advance_to(now) {
+            let Some(member) = self.silos.get_mut(&id) else {
+                continue;
+            };
+            if up {
+                member.silo.handle_connected();
+                self.attend(id)?;
+            } else {
+                self.network.reconnect(id);
+                self.jobs.lose(id);
+                member.readers = Readers::new(self.parameters);
+                member.silo = restored(&member.plan, member.silo.checkpoint());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A silo that goes on with what is on its disk. The coordinator asks the budget for the whole cohort; in one process
+/// a second filter in every silo would only repeat its answer.
+fn restored(plan: &SiloPlan, checkpoint: SiloCheckpoint) -> Silo {
+    Silo::restore(plan.clone(), Box::new(OpenGate), checkpoint)
+}
+
+impl Driver for Federation {
+    fn checkpoint(&self) -> Checkpoint {
+        self.coordinator.checkpoint()
+    }
+
+    fn advance(&mut self, _progress: &Progress) -> Result<Progressed, Failure> {
+        Self::advance(self).map_err(Failure::run)
+    }
+
+    fn traffic(&self) -> Option<RoundTraffic> {
+        self.traffic
     }
 }

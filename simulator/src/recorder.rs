@@ -2,7 +2,7 @@
 
 use crate::attack::{self, Attacker, AttackerError};
 use crate::checkpoint::{self, Journals};
-use crate::events::{Event, RoundFigures};
+use crate::events::{AbandonedFigures, Course, Event, RoundFigures};
 use crate::exit::Failure;
 use crate::folder::{self, RunFolder};
 use crate::observer::Observer;
@@ -14,6 +14,7 @@ use report::model::Real;
 use scenarios::Resolved;
 use server::Checkpoint;
 use std::path::Path;
+use std::time::Duration;
 
 /// What was released, one line an entry.
 pub const LEDGER: &str = "ledger.jsonl";
@@ -117,6 +118,7 @@ impl<'a> Recorder<'a> {
         model: &ModelVector,
         silos: impl Iterator<Item = SiloId>,
         entries: &[LedgerEntry],
+        course: Course,
         checkpoint: &Checkpoint,
     ) -> Result<Event, Failure> {
         let sight = self.observer.look(round, model).map_err(Failure::run)?;
@@ -127,12 +129,7 @@ impl<'a> Recorder<'a> {
             .zip(&sight.signals)
             .collect();
         checkpoint::write_signals(self.folder, round, &signals)?;
-        let mut ledger = String::new();
-        for entry in entries {
-            self.odometer.append(entry.clone()).map_err(Failure::run)?;
-            ledger += &serde_json::to_string(entry).map_err(Failure::run)?;
-            ledger.push('\n');
-        }
+        let ledger = self.charge(entries)?;
         let delta = self.resolved.file.scenario.privacy.delta();
         let losses = Losses::read(&mut self.odometer, &self.holdings, delta);
         if let Some(attacker) = &mut self.attacker {
@@ -152,6 +149,7 @@ impl<'a> Recorder<'a> {
             auc_training: self
                 .live_auc(RecordRegime::Training, round)
                 .map_err(Failure::run)?,
+            course,
         };
         let event = Event::RoundFinished(figures.clone());
         self.rounds.push(figures);
@@ -161,6 +159,35 @@ impl<'a> Recorder<'a> {
         self.journals.events = self.folder.append(EVENTS, &event.to_line())?;
         checkpoint::write(self.folder, checkpoint, self.journals)?;
         Ok(event)
+    }
+
+    /// Accounts for a round that was given up, which ends the run. The journals end with the last finished round.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn abandon(
+        &mut self,
+        entries: &[LedgerEntry],
+        figures: AbandonedFigures,
+    ) -> Result<Event, Failure> {
+        let ledger = self.charge(entries)?;
+        let event = Event::RoundAbandoned(figures);
+        if !ledger.is_empty() {
+            self.folder.append(LEDGER, &ledger)?;
+        }
+        self.folder.append(EVENTS, &event.to_line())?;
+        Ok(event)
+    }
+
+    /// Counts releases, and gives their lines for the ledger.
+    fn charge(&mut self, entries: &[LedgerEntry]) -> Result<String, Failure> {
+        let mut lines = String::new();
+        for entry in entries {
+            self.odometer.append(entry.clone()).map_err(Failure::run)?;
+            lines += &serde_json::to_string(entry).map_err(Failure::run)?;
+            lines.push('\n');
+        }
+        Ok(lines)
     }
 
     fn live_auc(&self, regime: RecordRegime, round: Round) -> Result<Option<Real>, AttackerError> {
@@ -183,6 +210,14 @@ impl<'a> Recorder<'a> {
     /// The adversary, if the scenario has one.
     pub const fn attacker(&self) -> Option<&Attacker> {
         self.attacker.as_ref()
+    }
+
+    /// When the last round ended, in virtual time.
+    pub fn clock(&self) -> Duration {
+        let network = self.rounds.last().and_then(|last| last.course.network);
+        network.map_or(Duration::ZERO, |network| {
+            Duration::from_nanos(network.clock_ns)
+        })
     }
 
     /// How far the journals have come.

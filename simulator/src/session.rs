@@ -2,8 +2,8 @@
 
 use crate::assembly::{self, Outcome};
 use crate::checkpoint;
-use crate::driver::{Driver, Progressed, Start};
-use crate::events::{Event, RoundFigures};
+use crate::driver::{Driver, End, Progressed, RoundTraffic, Start};
+use crate::events::{AbandonedFigures, Course, Event, RoundFigures};
 use crate::exit::{Exit, Failure};
 use crate::folder::{self, FolderError, RunFolder};
 use crate::gate::gate;
@@ -217,6 +217,7 @@ pub fn carry_on(
             digest,
             gate,
             checkpoint,
+            clock: recorder.clock(),
         },
     )?;
     let rounds = resolved.schedule.rounds;
@@ -235,11 +236,13 @@ pub fn carry_on(
     if !begun {
         let start = federation.checkpoint();
         let model = start.state.model.clone();
-        let event = recorder.round(Round::UNTRAINED, &model, std::iter::empty(), &[], &start)?;
+        let nobody = std::iter::empty();
+        let course = Course::default();
+        let event = recorder.round(Round::UNTRAINED, &model, nobody, &[], course, &start)?;
         tell(&recorder, &event, progress)?;
     }
     let mut clock = Instant::now();
-    let (reason, refused) = loop {
+    let end = loop {
         if interrupt.is_asked_for() {
             progress.end();
             let event = Event::Interrupted {
@@ -255,7 +258,7 @@ pub fn carry_on(
             ));
         }
         match federation.advance(progress)? {
-            Progressed::Finished(reason, refused) => break (reason, refused),
+            Progressed::Finished(end) => break *end,
             Progressed::Round(outcome) => {
                 let silos = outcome.updates.keys().copied();
                 let checkpoint = federation.checkpoint();
@@ -264,6 +267,7 @@ pub fn carry_on(
                     &outcome.model,
                     silos,
                     &outcome.entries,
+                    Course::new(&outcome.missing, outcome.attempts, federation.traffic()),
                     &checkpoint,
                 )?;
                 let seconds = clock.elapsed().as_secs_f64();
@@ -280,7 +284,8 @@ pub fn carry_on(
         }
     };
     progress.end();
-    finish(folder, resolved, &recorder, reason, refused, progress)
+    let traffic = federation.traffic();
+    finish(folder, resolved, recorder, end, traffic, progress)
 }
 
 /// Writes what a run ends with; the report in JSON comes last and says that all else is there.
@@ -290,25 +295,45 @@ pub fn carry_on(
 pub fn finish(
     folder: &RunFolder,
     resolved: &Resolved,
-    recorder: &Recorder<'_>,
-    reason: FinishReason,
-    refused: Option<String>,
+    mut recorder: Recorder<'_>,
+    end: End,
+    traffic: Option<RoundTraffic>,
     progress: &Progress,
 ) -> Result<Finished, Failure> {
     folder.cut(LEDGER, recorder.journals().ledger)?;
     folder.cut(EVENTS, recorder.journals().events)?;
+    let End {
+        reason,
+        refused,
+        abandoned,
+    } = end;
+    let abandoned = match abandoned {
+        None => None,
+        Some(round) => {
+            let figures = AbandonedFigures {
+                round: round.round.0,
+                course: Course::new(&round.missing, round.attempts, traffic),
+            };
+            progress.event(&recorder.abandon(&round.entries, figures.clone())?)?;
+            Some(figures)
+        }
+    };
     let rounds = recorder.rounds();
     let last = rounds.last().map_or(0, |figures| figures.round);
     let findings = match recorder.attacker() {
         Some(attacker) => Some(attacker.findings(&resolved.world).map_err(Failure::run)?),
         None => None,
     };
+    let ledger = recorder.ledger();
+    let statement = Statement::of(resolved, ledger, last);
+    let attendance = assembly::attendance(resolved, rounds, abandoned.as_ref(), ledger, &statement);
     let report = assembly::report(Outcome {
         resolved,
         plan: resolved.plan.digest(),
         rounds,
-        statement: Statement::of(resolved, recorder.ledger(), last),
+        statement,
         findings,
+        attendance,
         ending: assembly::ending(resolved, rounds, reason, refused.clone()),
         audit: None,
     });

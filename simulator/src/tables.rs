@@ -1,6 +1,6 @@
 //! The tables of a run, as Parquet files that any data frame reads.
 
-use crate::events::RoundFigures;
+use crate::events::{Course, RoundFigures};
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type};
 use parquet::errors::ParquetError;
@@ -43,6 +43,9 @@ pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, Pa
         reals("epsilon_subject", |figures| figures.epsilon_subject.get()),
         reals("epsilon_silo", |figures| figures.epsilon_silo.get()),
     ];
+    if report.attendance.is_some() {
+        columns.extend(attendance(rounds));
+    }
     for attack in &report.leak.attacks {
         let regime = serde_plain(attack.regime);
         let auc = |round: u32| {
@@ -58,6 +61,36 @@ pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, Pa
         ));
     }
     write(&columns)
+}
+
+/// How each round went: who was missing, how often it was asked for, and what it took on a simulated network.
+fn attendance(rounds: &[RoundFigures]) -> [Column; 5] {
+    let courses = || rounds.iter().map(|figures| &figures.course);
+    let names = |course: &Course| {
+        let silos = course
+            .missing
+            .iter()
+            .map(|missing| missing.silo.to_string());
+        silos.collect::<Vec<_>>().join(" ")
+    };
+    let missing = |course: &Course| (course.missing.len() as u32).cast_signed();
+    let seconds = |course: &Course| Some(course.network?.seconds.get());
+    let bytes = |course: &Course| Some(course.network?.bytes as f64);
+    [
+        Column::Integers("missing", courses().map(missing).collect()),
+        Column::Texts("missing_silos", courses().map(names).collect()),
+        Column::Integers(
+            "attempts",
+            courses()
+                .map(|course| course.attempts.cast_signed())
+                .collect(),
+        ),
+        Column::Reals(
+            "virtual_seconds".to_owned(),
+            courses().map(seconds).collect(),
+        ),
+        Column::Reals("bytes".to_owned(), courses().map(bytes).collect()),
+    ]
 }
 
 /// `subjects.parquet`: one row a member or non-member, with its records per silo, its ε and its scores.

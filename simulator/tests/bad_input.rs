@@ -58,9 +58,32 @@ const KEYS: &[Case] = &[
     ("\"case\"", "\"\"", &["line 1: name", "1 to 64"]),
 ];
 
+#[rustfmt::skip]
+const ABSENCE: &[Case] = &[
+    ("silos = 3", "silos = 3\nquorum = 4", &["line 11: federation.quorum", "outside 1 to 3, the silos of a round"]),
+    ("silos = 3", "silos = 3\nquorum = 0", &["line 11: federation.quorum", "outside 1 to 3"]),
+    ("silos = 3", "silos = 3\nmax_repeats = 2", &["line 11: federation.max_repeats", "on_lost_quorum = \"repeat\""]),
+    ("silos = 3", "silos = 3\nmax_repeats = 0\non_lost_quorum = \"repeat\"", &["line 11: federation.max_repeats", "at least 1"]),
+    ("silos = 3", "silos = 3\ndeadline_seconds = 0", &["line 11: federation.deadline_seconds", "a time above 0"]),
+    ("silos = 3", "silos = 3\ndeadline_seconds = -1", &["line 11: federation.deadline_seconds", "outside 0 to 1000000000"]),
+    ("silos = 3", "silos = 3\non_lost_quorum = \"retry\"", &["line 11: federation.on_lost_quorum", "Allowed: end, repeat"]),
+    ("silos = 3", "silos = 3\nmax_update_norm = 0", &["line 11: federation.max_update_norm", "above 0"]),
+    ("[model]", "[network]\nloss = 1.5\n\n[model]", &["line 15: network.loss", "1.5 is outside [0, 0.9]"]),
+    ("[model]", "[network]\nlatency = 5\n\n[model]", &["line 15: network.latency", "did you mean `latency_ms`?"]),
+    ("[model]", "[network]\noutages = { kind = \"trace\", seconds = [[5, 3]] }\n\n[model]", &["line 15: network.outages", "[5, 3] ends before it begins"]),
+    ("[model]", "[network]\noutages = { kind = \"random\", mean_up_seconds = 9, mean_down_seconds = 1 }\n\n[model]", &["line 15: network.outages", "add federation.deadline_seconds"]),
+    ("[model]", "[[network.silos]]\nsilo = 3\n\n[model]", &["network.silos[0]", "silo = 3 is outside 0 to 2"]),
+    ("[model]", "[[network.silos]]\nsilo = 1\n[[network.silos]]\nsilo = 1\n\n[model]", &["network.silos[1]", "silo 1 is listed twice"]),
+];
+
 #[test]
 fn keys() {
     refused(KEYS);
+}
+
+#[test]
+fn absence() {
+    refused(ABSENCE);
 }
 
 #[rustfmt::skip]

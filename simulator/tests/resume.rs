@@ -36,6 +36,21 @@ fn stopped_by_budget() -> String {
     ])
 }
 
+/// Silos that come and go, frames that are lost, rounds that are repeated, and silos that are missing from them.
+fn bad_network() -> String {
+    scenario(&[
+        (
+            "silos = 3\nrounds = 6",
+            "silos = 4\nrounds = 10\nquorum = 3\ndeadline_seconds = 20\non_lost_quorum = \"repeat\"\nmax_repeats = 50",
+        ),
+        (
+            "[model]",
+            "[network]\nlatency_ms = 30\njitter_ms = 40\nloss = 0.1\nmegabits_per_second = 1\ntraining_seconds = 8\n\
+             training_jitter_seconds = 10\noutages = { kind = \"random\", mean_up_seconds = 60, mean_down_seconds = 15 }\n\n[model]",
+        ),
+    ])
+}
+
 /// The run folder of an undisturbed run.
 fn undisturbed(text: &str) -> (Place, PathBuf) {
     let place = Place::with(text);
@@ -58,9 +73,12 @@ fn killed_after_any_event_and_resumed() {
         (scenario(&[]), 1),
         (moments_and_cohorts(), 2),
         (stopped_by_budget(), 2),
+        (bad_network(), 2),
     ] {
         let (_there, expected) = undisturbed(&text);
         let events = fs::read_to_string(expected.join("events.jsonl")).unwrap();
+        let disturbed = events.contains("\"missing\"") && events.contains("\"attempts\"");
+        assert_eq!(disturbed, text.contains("[network]"), "{events}");
         let stopped = events.contains("budget-reached");
         assert_eq!(stopped, text.contains("epsilon = 2.2"), "{events}");
         let events = events.lines().count();

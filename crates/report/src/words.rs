@@ -6,7 +6,7 @@
 
 use crate::format;
 use crate::model::{
-    AttackReport, CheckOutcome, Guarantee, HowEnded, Interval, PrivacyUnit, Regime, RunReport,
+    AttackReport, CheckOutcome, Guarantee, HowEnded, Interval, PrivacyUnit, Real, Regime, RunReport,
 };
 
 /// A sentence whose figures can be set apart from its words.
@@ -63,6 +63,7 @@ pub fn findings(report: &RunReport) -> Vec<Sentence> {
     if report.leak.attacks.is_empty() {
         all.push(sentence().say("No attack was run, so what leaks in practice is not known."));
     }
+    all.extend(attendance(report));
     all.extend(reservations(report));
     all
 }
@@ -314,6 +315,72 @@ fn reservations(report: &RunReport) -> Vec<Sentence> {
                     report.gates.len()
                 ))
                 .say(format!(": {}.", names.join(", "))),
+        );
+    }
+    all
+}
+
+/// Who was missing and how often rounds were asked for again, if it is worth a sentence.
+pub(crate) fn attendance(report: &RunReport) -> Vec<Sentence> {
+    let Some(attendance) = &report.attendance else {
+        return Vec::new();
+    };
+    let rounds = attendance.rounds.len();
+    let silo = &report.identity.nouns.silo;
+    let mut all = Vec::new();
+    match attendance.absences().count() {
+        0 => {}
+        absences => {
+            let without: usize = attendance.rounds.iter().map(|r| r.missing.len()).sum();
+            let what = match without {
+                1 => "one update was asked for and has no part in a model; it is charged all the same.".to_owned(),
+                _ => format!("{without} updates were asked for and have no part in a model; they are charged all the same."),
+            };
+            all.push(
+                sentence()
+                    .say("In ")
+                    .figure(format!("{absences} of {rounds} rounds"))
+                    .say(format!(
+                        " {} was missing: {what}",
+                        format::with_article(&silo.one)
+                    )),
+            );
+        }
+    }
+    let repeats: u32 = attendance
+        .rounds
+        .iter()
+        .map(|round| round.attempts - 1)
+        .sum();
+    if repeats > 0 {
+        let times = if repeats == 1 { "once" } else { "times" };
+        let count = if repeats == 1 {
+            String::new()
+        } else {
+            format!("{repeats} ")
+        };
+        all.push(
+            sentence()
+                .say("Rounds without a quorum were asked for again ")
+                .figure(format!("{count}{times}"))
+                .say(", which costs nothing more: whoever has answered has one answer a round."),
+        );
+    }
+    let seconds: Option<f64> = attendance
+        .rounds
+        .iter()
+        .map(|round| round.seconds.map(Real::get))
+        .sum();
+    if let Some(seconds) = seconds {
+        let bytes: u64 = attendance.rounds.iter().filter_map(|r| r.bytes).sum();
+        all.push(
+            sentence()
+                .say("On the scenario’s network the rounds took ")
+                .figure(format!("{} s", format::trimmed(seconds, 1)))
+                .say(format!(
+                    " of virtual time and {} bytes over all links.",
+                    format::count(bytes)
+                )),
         );
     }
     all

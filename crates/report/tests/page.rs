@@ -2,7 +2,9 @@
 
 mod fixture;
 
-use siloscope_report::model::{HowEnded, Leak, Noun};
+use siloscope_report::model::{
+    Attendance, AttendanceRound, CostOfAbsence, HowEnded, Leak, MissingSilo, Noun,
+};
 use siloscope_report::{Comparison, RunReport, figures};
 
 /// Elements without an end tag.
@@ -171,6 +173,52 @@ fn runs_with_little_to_tell_are_still_reports() {
     assert_sound(&report);
     report.subjects.clear();
     assert_sound(&report);
+}
+
+#[test]
+fn who_was_missing_is_told_with_what_it_cost() {
+    let mut report = fixture::report(fixture::PRIVATE);
+    let round = |round, missing: &[u32]| AttendanceRound {
+        round,
+        finished: round < 9,
+        attempts: if round == 7 { 3 } else { 1 },
+        missing: missing
+            .iter()
+            .map(|&silo| MissingSilo {
+                silo,
+                why: "no update came in <time>".to_owned(),
+            })
+            .collect(),
+        seconds: Some((1.5).into()),
+        bytes: Some(1000),
+    };
+    let missing = [&[][..], &[1], &[1], &[1, 2], &[], &[1], &[], &[], &[0, 1]];
+    report.attendance = Some(Attendance {
+        rounds: (1..)
+            .zip(missing)
+            .map(|(at, silos)| round(at, silos))
+            .collect(),
+        cost: Some(CostOfAbsence {
+            charged: (4.0).into(),
+            used: (3.25).into(),
+        }),
+    });
+    let html = assert_sound(&report);
+    for words in [
+        "Who was missing",
+        "<strong>5 of 9 rounds</strong>",
+        "7 updates were asked for",
+        "asked for again <strong>2 times</strong>",
+        "<strong>13.5 s</strong> of virtual time and 9,000 bytes",
+        "2–4, 6, 9",
+        "promised ε ≤ 4",
+        "it would be 3.25;",
+        "no update came in &lt;time&gt; – the round was given up, and is charged",
+    ] {
+        assert!(html.contains(words), "no {words:?}");
+    }
+    let json = report.to_json();
+    assert_eq!(RunReport::from_json(&json).unwrap(), report);
 }
 
 #[test]

@@ -2,9 +2,12 @@
 //!
 //! Nothing here measures or draws: the same folder gives the same report, byte for byte.
 
+mod attendance;
 mod leak;
 mod people;
 mod settings;
+
+pub use attendance::attendance;
 
 use crate::attack::Findings;
 use crate::events::RoundFigures;
@@ -12,8 +15,8 @@ use crate::statement::Statement;
 use primitives::Digest;
 use protocol::FinishReason;
 use report::model::{
-    Audit, Baseline, Ending, Gate, HowEnded, Identity, Leak, Note, NoteKind, PrivacyUnit,
-    RunReport, Sense, Utility, UtilityRound,
+    Attendance, Audit, Baseline, Ending, Gate, HowEnded, Identity, Leak, Note, NoteKind,
+    PrivacyUnit, RunReport, Sense, Utility, UtilityRound,
 };
 use scenarios::{Protection, Resolved};
 
@@ -33,6 +36,8 @@ pub struct Outcome<'a> {
     pub findings: Option<Findings>,
     /// How it ended.
     pub ending: Ending,
+    /// Who was missing, if that is worth telling.
+    pub attendance: Option<Attendance>,
     /// What an audit found, if there was one.
     pub audit: Option<Audit>,
 }
@@ -46,6 +51,7 @@ pub fn report(outcome: Outcome<'_>) -> RunReport {
         statement,
         findings,
         ending,
+        attendance,
         audit,
     } = outcome;
     let scenario = &resolved.plan.scenario;
@@ -78,6 +84,7 @@ pub fn report(outcome: Outcome<'_>) -> RunReport {
         leak,
         utility,
         shape: people::shape(&resolved.world, &resolved.schedule.locals),
+        attendance,
         audit,
         gates,
         notes: notes(resolved, own),

@@ -11,6 +11,7 @@ pub fn settings(scenario: &Scenario) -> Vec<SettingsGroup> {
     [
         "data",
         "federation",
+        "network",
         "model",
         "training",
         "privacy",

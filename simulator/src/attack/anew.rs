@@ -69,6 +69,7 @@ pub fn anew(archive: Archive, file: ScenarioFile) -> Result<Attacked, Failure> {
         statement: Statement::of(&resolved, &ledger, last),
         findings: Some(findings),
         ending: report.ending,
+        attendance: report.attendance,
         audit: report.audit,
     });
     session::write_report(&folder, &rounds, &report)?;

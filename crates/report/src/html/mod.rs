@@ -5,6 +5,7 @@
 //! escaped, and the page's own policy forbids scripts and requests besides.
 
 mod appendix;
+mod attendance;
 mod compare;
 mod cost;
 mod leak;
@@ -30,6 +31,7 @@ impl RunReport {
             Some(leak::section(self)),
             Some(cost::section(self)),
             Some(shape::section(self)),
+            attendance::section(self),
             verdict::audit(self),
             verdict::section(self),
             appendix::settings(self),

@@ -1,10 +1,11 @@
 //! The report as a value.
 //!
 //! One file a section, in the order in which a reader meets them: who ([`identity`]), what was promised
-//! ([`promise`]), what leaked ([`leak`]), what it cost ([`utility`]), on whom ([`shape`], [`subject`]),
+//! ([`promise`]), what leaked ([`leak`]), what it cost ([`utility`]), on whom ([`shape`], [`attendance`], [`subject`]),
 //! and whether to believe it ([`verdict`]). Numbers are [`Real`] and [`Epsilon`], which JSON can hold
 //! even when they are infinite.
 
+pub mod attendance;
 pub mod identity;
 pub mod leak;
 pub mod number;
@@ -14,6 +15,7 @@ pub mod subject;
 pub mod utility;
 pub mod verdict;
 
+pub use attendance::{Attendance, AttendanceRound, CostOfAbsence, MissingSilo};
 pub use identity::{Ending, HowEnded, Identity, Noun, Nouns, Setting, SettingsGroup};
 pub use leak::{AttackReport, AttackRound, Leak, Measurement, Regime, RocPoint, TprAtFpr};
 pub use number::{Epsilon, Interval, Real};
@@ -48,6 +50,9 @@ pub struct RunReport {
     pub utility: Utility,
     /// Who took part, and with how much.
     pub shape: Shape,
+    /// Who was missing and how long rounds took, where that is worth telling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attendance: Option<Attendance>,
     /// Lower bounds on ε, if the run was audited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
