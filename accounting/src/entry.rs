@@ -54,10 +54,10 @@ pub struct LedgerEntry {
 /// A line that cannot stand in a ledger.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidEntry {
-    /// Silo noise in one silo, or a local mechanism at the coordinator.
+    /// A cohort's noise in one silo, or a local mechanism over a cohort.
     #[error(
-        "round {round}: {mechanism} over {scope}: silo noise is added by the coordinator to the sum of \
-         a cohort, every other mechanism by the silos in their local steps"
+        "round {round}: {mechanism} over {scope}: silo noise and distributed noise are of the sum of a \
+         cohort, every other mechanism of a silo's local steps"
     )]
     Scope {
         /// When.
@@ -100,7 +100,7 @@ impl LedgerEntry {
     ///
     /// # Errors
     ///
-    /// No steps, or [`Mechanism::SiloNoise`], which is not a silo's to add.
+    /// No steps, or a [mechanism of a cohort](Mechanism::is_of_cohort), which no silo runs alone.
     pub fn local_steps(
         round: u32,
         silo: u32,
@@ -110,11 +110,11 @@ impl LedgerEntry {
         Self::try_new(round, Scope::Silo(silo), mechanism, steps)
     }
 
-    /// The coordinator's noised sum over `cohort` in `round`; the cohort may be given in any order.
+    /// The noised sum over `cohort` in `round`; the cohort may be given in any order.
     ///
     /// # Errors
     ///
-    /// An empty cohort, a silo named twice, or a mechanism other than [`Mechanism::SiloNoise`].
+    /// An empty cohort, a silo named twice, or a mechanism that is [not of a cohort](Mechanism::is_of_cohort).
     pub fn noised_sum(
         round: u32,
         mut cohort: Vec<u32>,
@@ -133,7 +133,7 @@ impl LedgerEntry {
     ///
     /// # Errors
     ///
-    /// No steps, an empty cohort, a silo named twice, or [`Mechanism::SiloNoise`].
+    /// No steps, an empty cohort, a silo named twice, or a [mechanism of a cohort](Mechanism::is_of_cohort).
     pub fn secure_sum(
         round: u32,
         mut cohort: Vec<u32>,
@@ -158,7 +158,7 @@ impl LedgerEntry {
         if steps == 0 {
             return Err(InvalidEntry::NoSteps { round });
         }
-        let by_coordinator = matches!(mechanism, Mechanism::SiloNoise { .. });
+        let of_cohort = mechanism.is_of_cohort();
         match &scope {
             Scope::Cohort(cohort) | Scope::SecureSum(cohort)
                 if cohort.is_empty() || !cohort.is_sorted_by(|a, b| a < b) =>
@@ -168,8 +168,8 @@ impl LedgerEntry {
                     cohort: cohort.clone(),
                 });
             }
-            Scope::Cohort(_) if by_coordinator => {}
-            Scope::Silo(_) | Scope::SecureSum(_) if !by_coordinator => {}
+            Scope::Cohort(_) if of_cohort => {}
+            Scope::Silo(_) | Scope::SecureSum(_) if !of_cohort => {}
             _ => {
                 return Err(InvalidEntry::Scope {
                     round,

@@ -52,6 +52,13 @@
 //! hence Gaussian(z/2) for a record and Gaussian(z/2h) for a subject held by `h` of them. The silos' raw
 //! updates must be seen by no one but the coordinator; what is released is the sum, so the local steps
 //! behind it are no releases and have no place in the ledger.
+//!
+//! **Distributed noise** (each silo clips its update to `C`, rounds it to a grid without making it longer, and adds a share of
+//! discrete Gaussian noise; only the sum is seen; Kairouz, Liu, Steinke 2021, arXiv 2102.06387). Any `shares` summands carry
+//! noise whose sum is, up to a factor that is made good by 10⁻⁹ more of it, post-processing of a Gaussian of deviation `z C`
+//! (`crates/secure-sum/src/noise.rs` has the proof), and noise of further silos is post-processing of that. Hence the
+//! same events as for silo noise. They hold against whoever sees the sum and knows none of the noises: of `c` silos
+//! that tell the coordinator theirs, `z √((shares - c) / shares)` is left.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -62,8 +69,8 @@ use crate::{DpEvent, MixtureOfGaussians, NoiseMultiplier, PrivacyUnit, SamplingR
 
 /// What was really done in one release.
 ///
-/// All but the last are one local step of one silo; [`SiloNoise`](Self::SiloNoise) is one round of the
-/// coordinator. See the [module](self) for the derivation of every event.
+/// All but the last two are one local step of one silo; [`SiloNoise`](Self::SiloNoise) and
+/// [`DistributedNoise`](Self::DistributedNoise) are one round of a cohort. See the [module](self) for the derivation of every event.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
@@ -105,6 +112,14 @@ pub enum Mechanism {
         /// `z`.
         noise_multiplier: NoiseMultiplier,
     },
+    /// Each silo clipped its update to `C` and added its share of discrete Gaussian noise; any `shares` of them are
+    /// worth a Gaussian of deviation `z C` on the sum, of which nobody sees a summand.
+    DistributedNoise {
+        /// `z`.
+        noise_multiplier: NoiseMultiplier,
+        /// How many silos' shares make up `z`: the fewest with which a sum is opened.
+        shares: NonZeroU32,
+    },
 }
 
 impl Mechanism {
@@ -119,7 +134,10 @@ impl Mechanism {
             return DpEvent::NoOp;
         }
         match *self {
-            Self::SiloNoise { noise_multiplier } => DpEvent::gaussian(match unit {
+            Self::SiloNoise { noise_multiplier }
+            | Self::DistributedNoise {
+                noise_multiplier, ..
+            } => DpEvent::gaussian(match unit {
                 Silo => noise_multiplier,
                 Record => noise_multiplier.scaled(0.5),
                 Subject => noise_multiplier.scaled(0.5 / f64::from(multiplicity)),
@@ -160,6 +178,11 @@ impl Mechanism {
         }
     }
 
+    /// Whether it is done to the updates of a whole cohort, once a round, and not in a silo's local steps.
+    pub const fn is_of_cohort(&self) -> bool {
+        matches!(self, Self::SiloNoise { .. } | Self::DistributedNoise { .. })
+    }
+
     /// Why a release of this kind promises `unit` nothing, in words; `None` if it does promise something.
     pub fn why_infinite(&self, unit: PrivacyUnit) -> Option<&'static str> {
         match (*self, unit) {
@@ -177,10 +200,14 @@ impl Mechanism {
                 | Self::SubjectSampling {
                     noise_multiplier, ..
                 }
-                | Self::SiloNoise { noise_multiplier },
+                | Self::SiloNoise { noise_multiplier }
+                | Self::DistributedNoise {
+                    noise_multiplier, ..
+                },
                 _,
             ) if noise_multiplier.get() <= 0.0 => Some("the noise multiplier is zero"),
-            (Self::SiloNoise { .. }, _) | (_, PrivacyUnit::Record | PrivacyUnit::Subject) => None,
+            (Self::SiloNoise { .. } | Self::DistributedNoise { .. }, _)
+            | (_, PrivacyUnit::Record | PrivacyUnit::Subject) => None,
             (_, PrivacyUnit::Silo) => Some(
                 "local noise bounds records and subjects, not how much a whole silo contributes",
             ),
@@ -218,6 +245,10 @@ impl fmt::Display for Mechanism {
             Self::SiloNoise {
                 noise_multiplier: z,
             } => write!(f, "silo noise(z = {z})"),
+            Self::DistributedNoise {
+                noise_multiplier: z,
+                shares,
+            } => write!(f, "distributed noise(z = {z} in {shares} shares)"),
         }
     }
 }
@@ -314,6 +345,15 @@ mod tests {
         assert_eq!(noised.event(Silo, 0), DpEvent::gaussian(noise));
         assert_eq!(noised.event(Record, 1), DpEvent::gaussian(z(1.0)));
         assert_eq!(noised.event(Subject, 4), DpEvent::gaussian(z(0.25)));
+
+        let distributed = Mechanism::DistributedNoise {
+            noise_multiplier: noise,
+            shares: group_size,
+        };
+        for unit in [Record, Subject, Silo] {
+            assert_eq!(distributed.event(unit, 4), noised.event(unit, 4));
+            assert_eq!(distributed.why_infinite(unit), None);
+        }
     }
 
     #[test]

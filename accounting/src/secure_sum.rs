@@ -48,7 +48,9 @@ fn of_subject(cohort: &[u32], summed: &Mechanism, records: &RecordsPerSilo) -> D
         .collect();
     match summed {
         _ if parts.is_empty() => DpEvent::NoOp,
-        Mechanism::None | Mechanism::SiloNoise { .. } => DpEvent::NonPrivate,
+        Mechanism::None | Mechanism::SiloNoise { .. } | Mechanism::DistributedNoise { .. } => {
+            DpEvent::NonPrivate
+        }
         Mechanism::Record { .. } | Mechanism::Group { .. } => {
             summed.event(PrivacyUnit::Subject, held().fold(0, u32::saturating_add))
         }
@@ -91,7 +93,10 @@ fn with_noise_of(mechanism: &Mechanism, silos: usize) -> Mechanism {
         | Mechanism::SubjectSampling {
             noise_multiplier, ..
         }
-        | Mechanism::SiloNoise { noise_multiplier } => {
+        | Mechanism::SiloNoise { noise_multiplier }
+        | Mechanism::DistributedNoise {
+            noise_multiplier, ..
+        } => {
             *noise_multiplier = noise_multiplier.scaled(factor);
         }
     }

@@ -4,6 +4,7 @@ use crate::TrainError;
 use accounting::{InvalidEntry, Ledger, LedgerEntry};
 use primitives::{Digest, Round, SiloId};
 use protocol::{BudgetReached, FinishReason, Refusal, Release, SiloUpdate, Task, Welcome};
+use secure_sum::MemberError;
 use serde::{Deserialize, Serialize};
 
 /// What a silo does not decide for itself.
@@ -28,6 +29,9 @@ pub struct SiloCheckpoint {
     pub last: Option<Round>,
     /// The update of that round, for as long as it may be asked for again.
     pub stored: Option<SiloUpdate>,
+    /// The last round in whose masked sum it has helped to take masks off: once a round.
+    #[serde(default)]
+    pub opened: Option<Round>,
 }
 
 /// Heavy work, to be done wherever the driver likes.
@@ -59,6 +63,15 @@ pub enum SiloEvent {
         up_to: Round,
         /// What the ledger has taken.
         entries: Vec<LedgerEntry>,
+    },
+    /// The silo helps to take the masks off the sum of a round. Its shares leave with the next message.
+    Opened(Round),
+    /// The coordinator asked for a step of a masked sum that the silo does not take.
+    SumRefused {
+        /// The round.
+        round: Round,
+        /// Why.
+        error: MemberError,
     },
     /// A round came to no update. Nothing was spent.
     TrainingFailed {

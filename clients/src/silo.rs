@@ -31,6 +31,10 @@ use protocol::{
 use std::collections::VecDeque;
 use std::mem;
 
+mod summing;
+
+use summing::Summing;
+
 /// The silo's side of a federation.
 #[derive(Debug)]
 pub struct Silo {
@@ -41,9 +45,13 @@ pub struct Silo {
     last: Option<Round>,
     /// The update of that round, for as long as it may be asked for again.
     stored: Option<SiloUpdate>,
+    /// The last round in whose masked sum it has helped to take masks off.
+    opened: Option<Round>,
     training: Option<Training>,
     finished: Option<FinishReason>,
     memory: Memory,
+    /// Where the coordinator sees sums only.
+    summing: Option<Summing>,
     transmits: VecDeque<ToCoordinator>,
     events: VecDeque<SiloEvent>,
 }
@@ -86,8 +94,10 @@ impl Silo {
             ledger,
             last,
             stored,
+            opened,
         } = checkpoint;
         Self {
+            opened,
             plan,
             gate,
             ledger,
@@ -96,6 +106,7 @@ impl Silo {
             training: None,
             finished: None,
             memory: Memory::Whole,
+            summing: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -108,6 +119,7 @@ impl Silo {
             ledger: self.ledger.clone(),
             last: self.last,
             stored: self.stored.clone(),
+            opened: self.opened,
         }
     }
 
@@ -144,6 +156,7 @@ impl Silo {
                 self.events.push_back(SiloEvent::Joined(welcome));
             }
             ToSilo::Train(task) => self.handle_task(task),
+            ToSilo::Masking(masking) => self.handle_masking(masking),
             ToSilo::Refuse(refusal) => self.events.push_back(SiloEvent::Refused(refusal)),
             ToSilo::Finish(reason) => {
                 if self.finished.replace(reason).is_none() {
@@ -175,6 +188,9 @@ impl Silo {
     pub fn handle_round_finished(&mut self, round: Round) {
         self.stored.take_if(|stored| stored.round <= round);
         self.training.take_if(|training| training.round <= round);
+        if let Some(summing) = &mut self.summing {
+            summing.forget(round);
+        }
     }
 
     /// The next piece of heavy work. Its result goes to [`handle_trained`](Self::handle_trained).
@@ -199,11 +215,9 @@ impl Silo {
         }
         if let Some(last) = self.last.filter(|&last| round <= last) {
             match &self.stored {
-                Some(stored) if stored.round == round => {
-                    let queued = |message: &ToCoordinator| matches!(message, ToCoordinator::Update(update) if update.round == round);
-                    if !self.transmits.iter().any(queued) {
-                        self.transmits
-                            .push_back(ToCoordinator::Update(stored.clone()));
+                Some(update) if update.round == round => {
+                    if !self.transmits.iter().any(|message| answers(message, round)) {
+                        self.send_stored();
                     }
                 }
                 _ => self.decline(round, Decline::AlreadySpent { last }),
@@ -298,12 +312,21 @@ impl Silo {
             entries,
         });
         self.last = Some(update.round);
-        self.stored = Some(update.clone());
-        self.transmits.push_back(ToCoordinator::Update(update));
+        self.stored = Some(update);
+        self.send_stored();
     }
 
     fn decline(&mut self, round: Round, reason: Decline) {
         self.transmits
             .push_back(ToCoordinator::Decline { round, reason });
+    }
+}
+
+/// Whether a message is the silo's update of `round`.
+fn answers(message: &ToCoordinator, round: Round) -> bool {
+    match message {
+        ToCoordinator::Update(update) => update.round == round,
+        ToCoordinator::Summand(summand) => summand.update.round == round,
+        _ => false,
     }
 }

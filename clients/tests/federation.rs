@@ -4,6 +4,8 @@
 
 mod common;
 mod faults;
+#[path = "federation/sums.rs"]
+mod sums;
 
 use accounting::{
     ClipNorm, Delta, Epsilon, Holdings, LedgerEntry, NeighboringRelation, NoiseMultiplier,

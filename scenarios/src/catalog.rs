@@ -27,6 +27,7 @@ catalog![
     "subject-level",
     "subject-sampling",
     "silo-noise",
+    "secure-sum",
     "spread-subjects",
     "null-control",
     "outages",

@@ -29,6 +29,7 @@ pub(crate) fn faults(scenario: &Scenario) -> Vec<Fault> {
     federation(scenario, &mut faults);
     absence(scenario, &mut faults);
     network(scenario, &mut faults);
+    crate::sight::faults(scenario, &mut faults);
     model(scenario, &mut faults);
     training(scenario, &mut faults);
     privacy(scenario, &mut faults);
@@ -259,7 +260,7 @@ fn privacy(scenario: &Scenario, faults: &mut Vec<Fault>) {
     if budget.unit == PrivacyUnit::Silo && protection.is_local() {
         let message = format!(
             "no noise can keep a silo within epsilon {} under protection = \"{}\", which bounds records and \
-             subjects, not whole silos; use protection = \"silo-noise\", or a budget for unit = \"subject\"",
+             subjects, not whole silos; use protection = \"silo-noise\" or \"distributed-noise\", or a budget for unit = \"subject\"",
             budget.epsilon,
             protection.name()
         );

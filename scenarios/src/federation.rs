@@ -1,5 +1,6 @@
 //! The `[federation]` table: how many silos and rounds, who holds what, how updates combine.
 
+use crate::sight::{SecureAggregation, ServerSees};
 use data::{PartitionConfig, SpreadConfig};
 use protocol::Compression;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,12 @@ pub struct FederationConfig {
     /// The largest L2 norm of a silo's update; larger ones are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_update_norm: Option<Positive>,
+    /// What the coordinator sees of a round.
+    #[serde(default)]
+    pub server_sees: ServerSees,
+    /// How it comes that it sees sums only; by masks if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secure_aggregation: Option<SecureAggregation>,
 }
 
 /// What becomes of a round without a quorum.
@@ -72,11 +79,12 @@ impl FederationConfig {
     pub fn cohort_size(&self) -> u32 {
         self.silos_per_round.unwrap_or(self.silos)
     }
+
     /// How rounds end when silos do not answer.
     pub fn patience(&self) -> Patience {
         Patience {
             deadline: self.deadline_seconds.map(Seconds::duration),
-            quorum: self.quorum.unwrap_or_else(|| self.cohort_size()),
+            quorum: self.fewest_updates(),
             lost_quorum: match self.on_lost_quorum {
                 OnLostQuorum::End => LostQuorum::End,
                 OnLostQuorum::Repeat => LostQuorum::Repeat {
@@ -84,5 +92,10 @@ impl FederationConfig {
                 },
             },
         }
+    }
+
+    /// The fewest updates with which a round may end.
+    pub fn fewest_updates(&self) -> u32 {
+        self.quorum.unwrap_or_else(|| self.cohort_size())
     }
 }

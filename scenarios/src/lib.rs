@@ -24,6 +24,7 @@ mod plan;
 mod privacy;
 mod resolve;
 mod schedule;
+mod sight;
 mod world;
 
 pub use adversary::AdversaryConfig;
@@ -37,4 +38,5 @@ pub use plan::{DataSummary, PLAN_FORMAT, Plan, SiloSummary};
 pub use privacy::{Noise, PrivacyConfig, PrivacyConfigError, Protection};
 pub use resolve::Resolved;
 pub use schedule::Schedule;
+pub use sight::{SecureAggregation, ServerSees};
 pub use world::World;

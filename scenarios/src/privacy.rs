@@ -50,6 +50,11 @@ pub enum Protection {
         /// Bound on a silo's update.
         clip_norm: ClipNorm,
     },
+    /// Each silo clips its update and adds its share of the noise; only the sum is seen.
+    DistributedNoise {
+        /// Bound on a silo's update.
+        clip_norm: ClipNorm,
+    },
 }
 
 /// How much noise.
@@ -118,6 +123,7 @@ impl Protection {
             Self::AveragedGradient { .. } => "averaged-gradient",
             Self::SubjectSampling { .. } => "subject-sampling",
             Self::SiloNoise { .. } => "silo-noise",
+            Self::DistributedNoise { .. } => "distributed-noise",
         }
     }
 
@@ -140,6 +146,9 @@ impl Protection {
             Self::SiloNoise { .. } => {
                 "The coordinator clips each silo's whole update and adds noise to their sum, once a round."
             }
+            Self::DistributedNoise { .. } => {
+                "Every silo clips its whole update, rounds it to integers and adds its share of discrete Gaussian noise; the coordinator sees their sum alone, once a round."
+            }
         }
     }
 
@@ -151,13 +160,17 @@ impl Protection {
             | Self::Group { clip_norm, .. }
             | Self::AveragedGradient { clip_norm }
             | Self::SubjectSampling { clip_norm, .. }
-            | Self::SiloNoise { clip_norm } => Some(clip_norm),
+            | Self::SiloNoise { clip_norm }
+            | Self::DistributedNoise { clip_norm } => Some(clip_norm),
         }
     }
 
     /// Whether silos clip and noise every local step.
     pub const fn is_local(&self) -> bool {
-        !matches!(self, Self::None | Self::SiloNoise { .. })
+        !matches!(
+            self,
+            Self::None | Self::SiloNoise { .. } | Self::DistributedNoise { .. }
+        )
     }
 
     /// Whether anything is protected.
@@ -216,6 +229,7 @@ enum Name {
     AveragedGradient,
     SubjectSampling,
     SiloNoise,
+    DistributedNoise,
 }
 
 impl TryFrom<Table> for PrivacyConfig {
@@ -256,6 +270,9 @@ impl TryFrom<Table> for PrivacyConfig {
             },
             Name::SiloNoise => Protection::SiloNoise {
                 clip_norm: clip("silo-noise")?,
+            },
+            Name::DistributedNoise => Protection::DistributedNoise {
+                clip_norm: clip("distributed-noise")?,
             },
         };
         let unused = |key, given: bool, used: bool| {
@@ -350,6 +367,7 @@ impl From<PrivacyConfig> for Table {
                 Name::SubjectSampling
             }
             Protection::SiloNoise { .. } => Name::SiloNoise,
+            Protection::DistributedNoise { .. } => Name::DistributedNoise,
         };
         table
     }

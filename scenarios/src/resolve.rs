@@ -7,6 +7,7 @@ use crate::plan::{DataSummary, PLAN_FORMAT, Plan, SiloSummary};
 use crate::privacy::Noise;
 use crate::schedule::Schedule;
 use crate::world::World;
+use secure_sum::SumPlan;
 use std::path::Path;
 use training::Batches;
 
@@ -19,6 +20,8 @@ pub struct Resolved {
     pub world: World,
     /// Who releases what in which round.
     pub schedule: Schedule,
+    /// How a round's updates are summed, where the coordinator sees sums only.
+    pub sums: Option<SumPlan>,
     /// What the run folder records.
     pub plan: Plan,
 }
@@ -45,6 +48,8 @@ impl Resolved {
             Some(Noise::Budget(budget)) => Some(calibration::noise_for(&file, &world, budget)?),
         };
         let schedule = Schedule::new(&file, &world, noise_multiplier)?;
+        let sums = crate::sight::sum_plan(&file.scenario, noise_multiplier)
+            .map_err(|fault| file.error(vec![fault]))?;
         let plan = Plan {
             format: PLAN_FORMAT,
             siloscope: env!("CARGO_PKG_VERSION").to_owned(),
@@ -58,6 +63,7 @@ impl Resolved {
             file,
             world,
             schedule,
+            sums,
             plan,
         })
     }

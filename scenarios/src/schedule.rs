@@ -10,6 +10,7 @@ use primitives::{Round, SiloId, SubjectId};
 use protocol::Release;
 use server::CohortLaw;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use training::LocalPlan;
 
 /// The releases of a whole run if every round is admitted.
@@ -21,7 +22,7 @@ pub struct Schedule {
     pub cohorts: CohortLaw,
     /// How many rounds.
     pub rounds: u32,
-    /// What the coordinator does to the sum of a round, if it is more than adding up.
+    /// What is done to the sum of a round, if it is more than adding up.
     pub central: Option<Mechanism>,
     /// Whether anything is protected.
     pub protected: bool,
@@ -50,6 +51,14 @@ impl Schedule {
             (Protection::SiloNoise { .. }, Some(noise_multiplier)) => {
                 Some(Mechanism::SiloNoise { noise_multiplier })
             }
+            (Protection::DistributedNoise { .. }, Some(noise_multiplier)) => {
+                let shares =
+                    NonZeroU32::new(federation.fewest_updates()).unwrap_or(NonZeroU32::MIN);
+                Some(Mechanism::DistributedNoise {
+                    noise_multiplier,
+                    shares,
+                })
+            }
             _ => None,
         };
         Ok(Self {
@@ -61,7 +70,8 @@ impl Schedule {
         })
     }
 
-    /// Who sees a silo's update: the coordinator alone where it adds the noise.
+    /// Who sees a silo's update: nobody but the coordinator where noise is added to the sum, and not even that where
+    /// every silo adds a share of it.
     pub const fn audience(&self) -> Audience {
         if self.central.is_some() {
             Audience::Coordinator

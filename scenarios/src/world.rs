@@ -143,7 +143,7 @@ impl World {
     }
 }
 
-/// What the silos themselves do; with silo noise that is nothing.
+/// What the silos do in a local step; with noise for whole silos that is nothing.
 fn local_protection(
     protection: Protection,
     noise_multiplier: Option<NoiseMultiplier>,
@@ -153,7 +153,9 @@ fn local_protection(
         return Local::None;
     };
     match protection {
-        Protection::None | Protection::SiloNoise { .. } => Local::None,
+        Protection::None | Protection::SiloNoise { .. } | Protection::DistributedNoise { .. } => {
+            Local::None
+        }
         Protection::Record { clip_norm } => Local::Record {
             clip_norm,
             noise_multiplier,

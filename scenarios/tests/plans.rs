@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may end it")]
 
+use accounting::Mechanism;
+use secure_sum::{SumCode, SumPlan};
 use siloscope_scenarios::{Noise, Plan, Resolved, ScenarioFile, entries};
 use std::path::Path;
 
@@ -88,4 +90,137 @@ fn all_faults_are_told_at_once() {
     assert_eq!(fields, ["federation.silos", "federation.rounds"]);
     assert!(error.faults.iter().all(|fault| fault.line.is_some()));
     assert_eq!(error.to_string().lines().count(), 2);
+}
+
+/// The settings of a scenario whose coordinator sees sums, with more of them.
+fn sums<'a>(protection: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut settings = vec!["federation.server_sees=sum", protection];
+    settings.extend(more);
+    settings
+}
+
+const SILO_NOISE: &str = "privacy.protection=silo-noise";
+const DISTRIBUTED: &str = "privacy.protection=distributed-noise";
+const LOCAL: &str = "privacy.protection=averaged-gradient";
+
+#[test]
+fn distributed_noise_is_found_for_a_budget_as_silo_noise_is() {
+    let central = plan(&[SILO_NOISE]);
+    let distributed = Resolved::new(smoke(&sums(DISTRIBUTED, &[]))).unwrap();
+    assert_eq!(distributed.plan.noise_multiplier, central.noise_multiplier);
+    let Some(SumPlan {
+        code: SumCode::Noised(noise),
+        cohort: 4,
+        threshold: Some(3),
+    }) = distributed.sums
+    else {
+        panic!("{:?}", distributed.sums)
+    };
+    // What the silos add is what the ledger is told, of as many silos as must answer.
+    let z = central.noise_multiplier.unwrap().get();
+    let deviation = (f64::from(noise.shares()) * noise.variance() as f64).sqrt();
+    assert_eq!(noise.shares(), 4);
+    assert!(deviation >= z * noise.bound() as f64);
+    assert!(deviation <= z * noise.bound() as f64 * 1.0001);
+    let mechanism = distributed.schedule.central.unwrap();
+    assert!(matches!(mechanism, Mechanism::DistributedNoise { shares, .. } if shares.get() == 4));
+    assert!(distributed.schedule.releases().values().all(Vec::is_empty));
+}
+
+#[test]
+fn what_the_coordinator_sees_goes_with_the_rest_or_is_refused_by_key() {
+    let cases: &[(&str, &[&str], &str)] = &[
+        (SILO_NOISE, &[], "federation.server_sees"),
+        (
+            LOCAL,
+            &["federation.aggregator.kind=median"],
+            "federation.aggregator",
+        ),
+        (
+            LOCAL,
+            &["federation.compression=fp16"],
+            "federation.compression",
+        ),
+        (LOCAL, &["adversary.view=silo-updates"], "adversary.view"),
+        (
+            LOCAL,
+            &[
+                "federation.secure_aggregation.kind=masked",
+                "federation.secure_aggregation.threshold=2",
+            ],
+            "federation.secure_aggregation",
+        ),
+        (
+            LOCAL,
+            &[
+                "federation.secure_aggregation.kind=masked",
+                "federation.secure_aggregation.threshold=5",
+            ],
+            "federation.secure_aggregation",
+        ),
+        (
+            LOCAL,
+            &[
+                "federation.secure_aggregation.kind=trusted",
+                "federation.secure_aggregation.range=0.0",
+            ],
+            "federation.secure_aggregation",
+        ),
+        (
+            DISTRIBUTED,
+            &[
+                "federation.secure_aggregation.kind=trusted",
+                "federation.secure_aggregation.range=1.0",
+            ],
+            "federation.secure_aggregation",
+        ),
+        (
+            LOCAL,
+            &["federation.silos_per_round=1"],
+            "federation.secure_aggregation",
+        ),
+        (
+            LOCAL,
+            &[
+                "federation.server_sees=updates",
+                "federation.secure_aggregation.kind=masked",
+            ],
+            "federation.secure_aggregation",
+        ),
+        (
+            DISTRIBUTED,
+            &["federation.server_sees=updates"],
+            "federation.server_sees",
+        ),
+    ];
+    for (protection, more, field) in cases {
+        let settings = sums(protection, more);
+        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let error = ScenarioFile::open("smoke", &settings).unwrap_err();
+        let fields: Vec<&str> = error
+            .faults
+            .iter()
+            .map(|fault| fault.field.as_str())
+            .collect();
+        assert_eq!(fields, [*field], "{more:?}: {error}");
+    }
+    let masked = smoke(&sums(
+        LOCAL,
+        &[
+            "federation.secure_aggregation.kind=masked",
+            "federation.secure_aggregation.threshold=4",
+        ],
+    ));
+    let sums = Resolved::new(masked).unwrap().sums.unwrap();
+    assert!(matches!(sums.code, SumCode::Plain(_)));
+    assert_eq!(sums.threshold, Some(4));
+}
+
+/// Noise that leaves no room for updates in 32 bits is refused when it is known, wherever it comes from.
+#[test]
+fn more_noise_than_a_sum_carries_is_refused() {
+    let loud = ["privacy.noise_multiplier=1e8", "privacy.budget.unit=silo"];
+    let error = Resolved::new(smoke(&sums(DISTRIBUTED, &loud))).unwrap_err();
+    assert_eq!(error.faults[0].field, "privacy.noise_multiplier");
+    assert!(error.to_string().contains("leaves no room"), "{error}");
 }

@@ -39,14 +39,16 @@
 mod inbox;
 
 use crate::event::{CoordinatorEvent, Transmit};
-use crate::round::OpenRound;
+use crate::round::{NextStep, OpenRound};
 use crate::traffic::Traffic;
 use crate::{
     Aggregator, CHECKPOINT_VERSION, Checkpoint, CoordinatorPlan, Patience, PlanError, RestoreError,
     ServerState, Strategy,
 };
+use accounting::Mechanism;
 use primitives::{ModelVector, Round, SiloId};
-use protocol::{FinishReason, RoundGate, ToSilo};
+use protocol::{FinishReason, RoundGate, ToSilo, Weights};
+use secure_sum::{SumPlan, WrongShares};
 use std::collections::{BTreeSet, VecDeque};
 use std::mem;
 use std::time::Duration;
@@ -62,11 +64,21 @@ pub struct Parts {
     pub gate: Box<dyn RoundGate>,
 }
 
+/// How a coordinator sees no more than the sum of a round's updates. Its aggregator is then the sum itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sums {
+    /// How summands are made, masked and read.
+    pub plan: SumPlan,
+    /// What the summands' noise is for the ledger: [`Mechanism::DistributedNoise`] or nothing.
+    pub mechanism: Option<Mechanism>,
+}
+
 /// The server side of a federation.
 #[derive(Debug)]
 pub struct Coordinator {
     plan: CoordinatorPlan,
     parts: Parts,
+    sums: Option<Sums>,
     state: ServerState,
     joined: BTreeSet<SiloId>,
     phase: Phase,
@@ -134,6 +146,7 @@ impl Coordinator {
         Ok(Self {
             plan,
             parts,
+            sums: None,
             state,
             joined,
             phase,
@@ -142,6 +155,31 @@ impl Coordinator {
             transmits,
             events,
         })
+    }
+
+    /// The same coordinator, which sees sums only.
+    ///
+    /// # Errors
+    /// If a quorum of silos is too few for a sum to be seen, or the plan looks at single updates.
+    pub fn with_sums(self, sums: Sums) -> Result<Self, PlanError> {
+        self.plan.check(sums.mechanism)?;
+        let (quorum, fewest) = (self.plan.patience.quorum, sums.plan.fewest());
+        if quorum < fewest {
+            return Err(PlanError::QuorumBelowSum { quorum, fewest });
+        }
+        if self.plan.max_update_norm.is_some() || self.plan.weights != Weights::Uniform {
+            return Err(PlanError::UnseenUpdates);
+        }
+        let sums = Some(sums);
+        Ok(Self { sums, ..self })
+    }
+
+    /// What is done to the updates of a whole cohort, as the ledger has it.
+    fn mechanism(&self) -> Option<Mechanism> {
+        match &self.sums {
+            Some(sums) => sums.mechanism,
+            None => self.parts.aggregator.mechanism(),
+        }
     }
 
     /// The coordinator after its last finished round. Between [`CoordinatorEvent::RoundFinished`] and
@@ -231,7 +269,7 @@ impl Coordinator {
         let cohort = self.plan.cohorts.cohort(round);
         let entries = self
             .plan
-            .entries(round, &cohort, self.parts.aggregator.mechanism())
+            .entries(round, &cohort, self.mechanism())
             .expect("checked for the whole roster when the coordinator was made");
         if let Err(refused) = self.parts.gate.admit(round, &entries) {
             self.events
@@ -244,13 +282,11 @@ impl Coordinator {
             entries: entries.clone(),
         });
         let parameters = self.state.model.len();
-        self.ask(OpenRound::new(
-            round,
-            cohort,
-            entries,
-            parameters,
-            self.deadline(now),
-        ));
+        let open = OpenRound::new(round, cohort, entries, parameters, self.deadline(now));
+        self.ask(match self.sums {
+            Some(sums) => open.sum(sums.plan, self.plan.digest),
+            None => open,
+        });
     }
 
     fn deadline(&self, now: Duration) -> Option<Duration> {
@@ -264,8 +300,10 @@ impl Coordinator {
         for &to in &self.joined {
             if open.awaits(to) {
                 open.note_asked(to);
-                let message = ToSilo::Train(task.clone());
-                self.transmits.push_back(Transmit { to, message });
+                let train = ToSilo::Train(task.clone());
+                let messages = [Some(train), open.step_for(to)].into_iter().flatten();
+                self.transmits
+                    .extend(messages.map(|message| Transmit { to, message }));
             }
         }
         self.phase = Phase::Open(open);
@@ -277,8 +315,19 @@ impl Coordinator {
             return;
         };
         let round = open.round;
-        let Patience { quorum, .. } = self.plan.patience;
-        let accepted = open.updates().len() as u32;
+        let Patience { mut quorum, .. } = self.plan.patience;
+        let mut accepted = open.updates().len() as u32;
+        match open.next_step(quorum) {
+            NextStep::Done => {}
+            NextStep::TooFew { left, needed } => (accepted, quorum) = (left, needed),
+            NextStep::Tell(steps) => {
+                let transmit = |(to, message)| Transmit { to, message };
+                self.transmits.extend(steps.into_iter().map(transmit));
+                open.deadline = self.deadline(now);
+                self.phase = Phase::Open(open);
+                return;
+            }
+        }
         if accepted < quorum {
             if self.plan.patience.allows_another(open.attempt) {
                 open.repeat(self.deadline(now));
@@ -297,10 +346,10 @@ impl Coordinator {
             };
             return self.abandon(open, reason);
         }
-        let Some(state) = self.step(&open) else {
-            return self.abandon(open, FinishReason::Diverged { round });
-        };
-        self.state = state;
+        match self.step(&open) {
+            Ok(state) => self.state = state,
+            Err(reason) => return self.abandon(open, reason),
+        }
         self.is_restored = false;
         self.events.push_back(CoordinatorEvent::RoundFinished(
             open.into_outcome(self.state.model.clone()),
@@ -314,19 +363,28 @@ impl Coordinator {
         self.finish(reason);
     }
 
-    /// The state after the round, unless its numbers have left the finite ones.
-    fn step(&self, open: &OpenRound) -> Option<ServerState> {
-        let update = self
-            .parts
-            .aggregator
-            .aggregate(open.round, open.updates())
-            .expect("a quorum of updates, each checked for its shape and its weight");
+    /// The state after the round, unless its sum cannot be read or its numbers have left the finite ones.
+    fn step(&self, open: &OpenRound) -> Result<ServerState, FinishReason> {
+        let round = open.round;
+        let update = match open.summed() {
+            Some(Ok(update)) => update.into(),
+            Some(Err(WrongShares(silo))) => return Err(FinishReason::WrongShares { round, silo }),
+            None => self
+                .parts
+                .aggregator
+                .aggregate(round, open.updates())
+                .expect("a quorum of updates, each checked for its shape and its weight"),
+        };
         let state = self
             .parts
             .strategy
             .apply(self.state.clone(), &update)
             .expect("the update has the model's shape, and the state was checked when it was made");
-        state.is_finite().then_some(state)
+        if state.is_finite() {
+            Ok(state)
+        } else {
+            Err(FinishReason::Diverged { round })
+        }
     }
 
     fn finish(&mut self, reason: FinishReason) {

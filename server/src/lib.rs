@@ -21,7 +21,7 @@ pub use aggregator::{
 };
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, RestoreError};
 pub use cohort::{CohortError, CohortLaw};
-pub use coordinator::{Coordinator, Parts};
+pub use coordinator::{Coordinator, Parts, Sums};
 pub use event::{AbandonedRound, CoordinatorEvent, Missing, RoundOutcome, Transmit};
 pub use plan::{CoordinatorPlan, LostQuorum, Patience, PlanError};
 pub use protocol::Weights;

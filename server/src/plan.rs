@@ -98,6 +98,22 @@ pub enum PlanError {
         /// Silos of a cohort.
         cohort: usize,
     },
+    /// A quorum that does not carry a sum.
+    #[error(
+        "quorum {quorum} is below {fewest}: sums of fewer silos cannot be unmasked, or lack the noise that is promised"
+    )]
+    QuorumBelowSum {
+        /// The quorum.
+        quorum: u32,
+        /// The fewest silos whose sum may be seen.
+        fewest: u32,
+    },
+    /// A limit on what nobody sees, or weights that a sum does not carry.
+    #[error(
+        "where the coordinator sees sums only, it knows no update's norm and every silo counts alike: leave out the \
+         largest update norm, and weigh silos uniformly"
+    )]
+    UnseenUpdates,
     /// A limit on norms beside a clip norm.
     #[error(
         "a largest update norm cannot be set where the coordinator clips and noises the updates: who is refused \

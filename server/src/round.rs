@@ -11,6 +11,11 @@ use std::time::Duration;
 /// that no silo alone can make the model overflow and so end the run.
 const NORM_CEILING: f64 = 1e12;
 
+mod sum;
+
+pub(crate) use sum::NextStep;
+use sum::OpenSum;
+
 /// The round under way.
 #[derive(Debug)]
 pub(crate) struct OpenRound {
@@ -28,6 +33,8 @@ pub(crate) struct OpenRound {
     updates: BTreeMap<SiloId, SiloUpdate>,
     /// Silos that are not waited for in this attempt: declined, refused or cut off.
     out: BTreeMap<SiloId, Missing>,
+    /// Where only sums are seen; updates are then without values.
+    sum: Option<Box<OpenSum>>,
 }
 
 impl OpenRound {
@@ -49,6 +56,7 @@ impl OpenRound {
             parameters,
             updates,
             out,
+            sum: None,
         }
     }
 
@@ -57,6 +65,7 @@ impl OpenRound {
         self.attempt += 1;
         self.deadline = deadline;
         self.out.clear();
+        self.repeat_sum();
     }
 
     /// Takes an update of this round in; says whether it is new, since one that was accepted before changes
@@ -80,8 +89,9 @@ impl OpenRound {
         if self.out.contains_key(&silo) {
             return Err(Refusal::OutOfRound { round: self.round });
         }
-        if let Err(refusal) = self.check(plan, &update) {
-            self.out.insert(silo, Missing::Refused(refusal));
+        let checked = self.check_values(plan, &update);
+        if let Err(refusal) = checked.and_then(|()| check(plan, &update)) {
+            self.put_out(silo, Missing::Refused(refusal));
             return Err(refusal);
         }
         self.updates.insert(silo, update);
@@ -90,6 +100,9 @@ impl OpenRound {
 
     /// Puts a silo out of the attempt, unless it has answered. Says whether it did.
     pub(crate) fn put_out(&mut self, silo: SiloId, why: Missing) -> bool {
+        if let Some(sum) = &mut self.sum {
+            sum.put_out(silo);
+        }
         self.awaits(silo) && self.out.insert(silo, why).is_none()
     }
 
@@ -112,7 +125,10 @@ impl OpenRound {
 
     /// Whether every silo of the cohort has answered.
     pub(crate) fn is_complete(&self) -> bool {
-        self.updates.len() + self.out.len() == self.cohort.len()
+        match &self.sum {
+            Some(sum) if sum.is_masked() => sum.is_step_complete(),
+            _ => self.updates.len() + self.out.len() == self.cohort.len(),
+        }
     }
 
     /// The updates accepted.
@@ -152,8 +168,11 @@ impl OpenRound {
             .collect()
     }
 
-    /// Whether an update fits the model, and is what the plan accounts for.
-    fn check(&self, plan: &CoordinatorPlan, update: &SiloUpdate) -> Result<(), Refusal> {
+    /// Whether the values of an update fit the model and are within bounds.
+    fn check_values(&self, plan: &CoordinatorPlan, update: &SiloUpdate) -> Result<(), Refusal> {
+        if self.sum.is_some() {
+            return Err(Refusal::Sight { summed: true });
+        }
         if update.delta.len() != self.parameters {
             return Err(Refusal::WrongShape {
                 expected: self.parameters as u64,
@@ -170,15 +189,20 @@ impl OpenRound {
         if found > limit {
             return Err(Refusal::HugeUpdate { found, limit });
         }
-        check_weight(plan.weights, update)?;
-        if plan.releases.get(&update.silo) != Some(&update.releases) {
-            return Err(Refusal::UnplannedMechanism);
-        }
-        if plan.protected && update.metrics != UpdateMetrics::Withheld {
-            return Err(Refusal::UnplannedMetrics);
-        }
         Ok(())
     }
+}
+
+/// Whether an update is what the plan accounts for.
+fn check(plan: &CoordinatorPlan, update: &SiloUpdate) -> Result<(), Refusal> {
+    check_weight(plan.weights, update)?;
+    if plan.releases.get(&update.silo) != Some(&update.releases) {
+        return Err(Refusal::UnplannedMechanism);
+    }
+    if plan.protected && update.metrics != UpdateMetrics::Withheld {
+        return Err(Refusal::UnplannedMetrics);
+    }
+    Ok(())
 }
 
 #[expect(

@@ -9,7 +9,7 @@ use protocol::{FinishReason, RoundGate};
 use scenarios::{Protection, Resolved};
 use server::{
     AbandonedRound, AggregatorConfig, Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorPlan,
-    Parts, RoundOutcome,
+    Parts, RoundOutcome, Sums,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, Fed
     let Some(checkpoint) = start.checkpoint else {
         let mut rng = resolved.world.seed.stream(Stream::run(Role::Init));
         let initial = resolved.world.architecture.initial(&mut rng);
-        return Ok(Coordinator::new(plan, parts, initial)?);
+        return seeing(resolved, Coordinator::new(plan, parts, initial)?);
     };
     // The checkpoint of a run's last round says that the run is over, but no event would say so
     // again: the end is found anew, as it was the first time.
@@ -117,7 +117,16 @@ pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, Fed
         finished: None,
         ..checkpoint
     };
-    Ok(Coordinator::restore(plan, parts, checkpoint)?)
+    seeing(resolved, Coordinator::restore(plan, parts, checkpoint)?)
+}
+
+/// The same coordinator, which sees what the scenario lets it see.
+fn seeing(resolved: &Resolved, coordinator: Coordinator) -> Result<Coordinator, FederationError> {
+    let Some(plan) = resolved.sums else {
+        return Ok(coordinator);
+    };
+    let mechanism = resolved.schedule.central;
+    Ok(coordinator.with_sums(Sums { plan, mechanism })?)
 }
 
 fn aggregator(

@@ -27,15 +27,17 @@ use crate::exit::Failure;
 use crate::jobs::Jobs;
 use crate::progress::Progress;
 use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError};
-use primitives::{Round, SiloId};
+use primitives::{Round, Seed, SiloId};
 use protocol::{
     CodecError, Compression, Message, MessageReader, OpenGate, ToCoordinator, ToSilo, encode,
 };
 use scenarios::Resolved;
+use secure_sum::SumPlan;
 use server::{
-    AbandonedRound, Checkpoint, ConfigError, Coordinator, CoordinatorEvent, PlanError, RestoreError,
+    AbandonedRound, Checkpoint, ConfigError, Coordinator, CoordinatorEvent, PlanError,
+    RestoreError, Transmit,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use transport::{End, LinkError, MemoryNetwork};
 
@@ -49,11 +51,13 @@ pub struct Federation {
     is_simulated: bool,
     network: MemoryNetwork,
     compression: Compression,
+    /// How updates are summed and what masks and noise are drawn from, where the coordinator sees sums only.
+    sums: Option<(SumPlan, Seed)>,
     /// Parameters of the model.
     parameters: u64,
     jobs: Jobs,
-    /// The tasks with which the round under way begins.
-    tasks: BTreeMap<SiloId, ToSilo>,
+    /// The tasks with which the round under way begins, and the first step of its masked sum, in the order of silos.
+    tasks: VecDeque<Transmit>,
     /// When the round under way began.
     begun: Duration,
     traffic: Option<RoundTraffic>,
@@ -130,6 +134,7 @@ impl Federation {
         let (digest, now) = (start.digest, start.clock);
         let coordinator = driver::coordinator(resolved, start)?;
         let parameters = resolved.plan.parameters;
+        let sums = resolved.sums.map(|plan| (plan, resolved.world.seed));
         let releases = resolved.schedule.releases();
         let silos: BTreeMap<SiloId, Member> = releases
             .into_iter()
@@ -140,7 +145,7 @@ impl Federation {
                     releases,
                 };
                 let member = Member {
-                    silo: restored(&plan, SiloCheckpoint::default()),
+                    silo: restored(&plan, SiloCheckpoint::default(), sums),
                     plan,
                     readers: Readers::new(parameters),
                 };
@@ -161,9 +166,10 @@ impl Federation {
             trainers,
             conditions,
             compression: scenario.federation.compression,
+            sums,
             parameters,
             jobs: Jobs::default(),
-            tasks: BTreeMap::new(),
+            tasks: VecDeque::new(),
             begun: now,
             traffic: None,
             refused: None,
@@ -244,8 +250,11 @@ impl Federation {
         }
         let said = std::iter::from_fn(|| self.coordinator.poll_transmit());
         self.tasks = said
-            .filter(|transmit| matches!(transmit.message, ToSilo::Train(_)))
-            .map(|transmit| (transmit.to, transmit.message))
+            .filter(|transmit| match &transmit.message {
+                ToSilo::Train(_) => true,
+                ToSilo::Masking(masking) => masking.round == round,
+                _ => false,
+            })
             .collect();
     }
 
@@ -268,7 +277,7 @@ impl Federation {
 
     /// Sends what the coordinator has to say. Silos that are away are not reached.
     fn tell_silos(&mut self) -> Result<(), FederationError> {
-        while let Some((to, message)) = self.tasks.pop_first() {
+        while let Some(Transmit { to, message }) = self.tasks.pop_front() {
             self.send(to, End::Coordinator, message)?;
         }
         while let Some(transmit) = self.coordinator.poll_transmit() {
@@ -373,7 +382,7 @@ impl Federation {
                 self.network.reconnect(id);
                 self.jobs.lose(id);
                 member.readers = Readers::new(self.parameters);
-                member.silo = restored(&member.plan, member.silo.checkpoint());
+                member.silo = restored(&member.plan, member.silo.checkpoint(), self.sums);
             }
         }
         Ok(())
@@ -382,8 +391,12 @@ impl Federation {
 
 /// A silo that goes on with what is on its disk. The coordinator asks the budget for the whole cohort; in one process
 /// a second filter in every silo would only repeat its answer.
-fn restored(plan: &SiloPlan, checkpoint: SiloCheckpoint) -> Silo {
-    Silo::restore(plan.clone(), Box::new(OpenGate), checkpoint)
+fn restored(plan: &SiloPlan, checkpoint: SiloCheckpoint, sums: Option<(SumPlan, Seed)>) -> Silo {
+    let silo = Silo::restore(plan.clone(), Box::new(OpenGate), checkpoint);
+    match sums {
+        Some((sums, seed)) => silo.with_sums(sums, seed),
+        None => silo,
+    }
 }
 
 impl Driver for Federation {

@@ -6,7 +6,9 @@ use accounting::{Holdings, Odometer};
 use primitives::{Role, Round, Stream};
 use report::model::Epsilon;
 use scenarios::Resolved;
+use secure_sum::SumCode;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::time::Instant;
 use training::{Evaluator, LocalSgd};
 
@@ -36,6 +38,8 @@ pub struct Forecast {
     pub steps: u64,
     /// Deviation ÷ sensitivity of the noise, if there is any.
     pub noise_multiplier: Option<f64>,
+    /// What the coordinator sees of a round.
+    pub server_sees: String,
     /// The δ of every ε here.
     pub delta: f64,
     /// ε of the worst-off record if every round runs.
@@ -91,6 +95,7 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
         parameters: plan.parameters,
         steps,
         noise_multiplier: plan.noise_multiplier.map(accounting::NoiseMultiplier::get),
+        server_sees: sight(resolved),
         delta: delta.get(),
         epsilon_record: statement::epsilon(&losses.record),
         epsilon_subject: statement::epsilon(&losses.subject),
@@ -106,6 +111,32 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
             + rayon::current_num_threads() as u64 * per_network,
         seconds,
     })
+}
+
+/// What the coordinator sees of a round, in words.
+fn sight(resolved: &Resolved) -> String {
+    let Some(sums) = resolved.sums else {
+        return "every silo's update".to_owned();
+    };
+    let how = sums.threshold.map_or_else(
+        || "added up by a trusted party".to_owned(),
+        |threshold| {
+            format!(
+                "masked, unmasked by at least {threshold} of {} silos",
+                sums.cohort
+            )
+        },
+    );
+    let noise = match &sums.code {
+        SumCode::Plain(_) => String::new(),
+        SumCode::Noised(noise) => {
+            format!(
+                ", with noise of which {} silos' shares suffice",
+                noise.shares()
+            )
+        }
+    };
+    format!("the sum of the updates, {how}{noise}")
 }
 
 /// One silo's round and one look, timed and scaled up to the run.
@@ -154,6 +185,7 @@ impl Forecast {
             || "  noise      none\n".to_owned(),
             |noise| format!("  noise      multiplier {noise:.4}\n"),
         );
+        let _ = writeln!(text, "  seen       {}", self.server_sees);
         let mut lines = vec![format!(
             "\n  if every round runs, at δ = {}:\n  record     ε ≤ {}\n  subject    ε ≤ {}  (the worst-off)\n  silo       ε ≤ {}",
             self.delta,

@@ -6,9 +6,11 @@ use accounting::{
 };
 use primitives::SubjectId;
 use report::model as shown;
-use scenarios::{Protection, Resolved};
+use scenarios::Resolved;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+mod observers;
 
 /// The relation of every ε of a run.
 pub const RELATION: NeighboringRelation = NeighboringRelation::AddOrRemoveOne;
@@ -153,7 +155,7 @@ impl Statement {
             guarantees,
             budget,
             notes: everybody.note.into_iter().collect(),
-            observers: observers(privacy.protection, resolved.file.scenario.adversary.view),
+            observers: observers::observers(&resolved.file.scenario),
         };
         Self {
             promise,
@@ -279,63 +281,4 @@ const fn unit(unit: PrivacyUnit) -> shown::PrivacyUnit {
         PrivacyUnit::Subject => shown::PrivacyUnit::Subject,
         PrivacyUnit::Silo => shown::PrivacyUnit::Silo,
     }
-}
-
-/// Who might look, and whether the promise holds against them.
-fn observers(protection: Protection, attacked: attacks::View) -> Vec<shown::Observer> {
-    use attacks::View;
-    let nothing = "nothing is protected, so nothing is promised";
-    let local = "noise is added in the silo, before anything leaves it";
-    let central = "noise is added by the coordinator, before the model goes out";
-    let released = match protection {
-        Protection::None => nothing,
-        Protection::SiloNoise { .. } => central,
-        _ => local,
-    };
-    let observer =
-        |who: &str, sees: &str, covered: bool, why: &str, view: Option<View>| shown::Observer {
-            who: who.to_owned(),
-            sees: sees.to_owned(),
-            covered,
-            why: why.to_owned(),
-            attacked: view.is_some_and(|view| view <= attacked),
-        };
-    let on = protection.is_on();
-    let coordinator = match protection {
-        Protection::None => nothing,
-        Protection::SiloNoise { .. } => {
-            "the coordinator sees every update before it adds the noise"
-        }
-        _ => local,
-    };
-    vec![
-        observer(
-            "anyone who gets the final model",
-            "the last model",
-            on,
-            released,
-            Some(View::FinalModel),
-        ),
-        observer(
-            "a curious silo",
-            "the model of every round",
-            on,
-            released,
-            Some(View::EveryRound),
-        ),
-        observer(
-            "the coordinator",
-            "the model of every round and every silo's update",
-            protection.is_local(),
-            coordinator,
-            Some(View::SiloUpdates),
-        ),
-        observer(
-            "a silo, about its own records",
-            "its records and everything it does with them",
-            false,
-            "the data are its own; no mechanism here hides them from it",
-            None,
-        ),
-    ]
 }

@@ -224,3 +224,56 @@ fn completions_and_data_sets_are_listed() {
             .starts_with("siloscope ")
     );
 }
+
+/// A run whose coordinator sees masked sums, and one whose sums a trusted party makes: the same model after every round, the
+/// same ledger, and a report that differs in the settings and in who could see what.
+#[test]
+fn masked_and_trusted_sums_end_with_the_same_model_ledger_and_report() {
+    for protection in ["distributed-noise", "averaged-gradient", "none"] {
+        let runs = ["masked", "trusted"].map(|kind| {
+            let text = scenario(&[
+                (
+                    "rounds = 6",
+                    &format!(
+                        "rounds = 3\nserver_sees = \"sum\"\nsecure_aggregation = {{ kind = \"{kind}\" }}"
+                    ),
+                ),
+                ("averaged-gradient", protection),
+            ]);
+            let text = match protection {
+                "none" => text.replace("clip_norm = 1.0\nnoise_multiplier = 1.0\ndelta = 1e-3\n", ""),
+                _ => text,
+            };
+            let place = Place::with(&text);
+            place.siloscope(&["run", "./case.toml", "-q"]).ends(0, &[]);
+            place
+        });
+        let [masked, trusted] = runs.each_ref().map(Place::run_folder);
+        let read = |folder: &std::path::Path, file: &str| fs::read(folder.join(file)).unwrap();
+        assert_eq!(
+            read(&masked, "ledger.jsonl"),
+            read(&trusted, "ledger.jsonl")
+        );
+        for round in 0..=3 {
+            // Tensors follow the header, which names the plan; its length is a little-endian u64 in front.
+            let tensors = |folder| {
+                let bytes = read(folder, &format!("checkpoints/round-{round:04}.safetensors"));
+                let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+                rest[u64::from_le_bytes(*length) as usize..].to_vec()
+            };
+            assert_eq!(
+                tensors(&masked),
+                tensors(&trusted),
+                "{protection}, round {round}"
+            );
+        }
+        let [masked, trusted] = [report(&masked), report(&trusted)].map(|mut report| {
+            report["identity"]["plan_digest"].take();
+            report["promise"]["observers"].take();
+            let settings = report["settings"].as_array_mut().unwrap();
+            settings.retain(|group| group["name"] != "federation");
+            report
+        });
+        assert_eq!(masked, trusted, "{protection}");
+    }
+}

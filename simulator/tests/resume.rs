@@ -51,6 +51,17 @@ fn bad_network() -> String {
     ])
 }
 
+/// The coordinator sees masked sums only, whose noise comes from the silos.
+fn masked_sums() -> String {
+    scenario(&[
+        (
+            "silos = 3\nrounds = 6",
+            "silos = 4\nrounds = 5\nsilos_per_round = 3\nserver_sees = \"sum\"",
+        ),
+        ("averaged-gradient", "distributed-noise"),
+    ])
+}
+
 /// The run folder of an undisturbed run.
 fn undisturbed(text: &str) -> (Place, PathBuf) {
     let place = Place::with(text);
@@ -74,6 +85,7 @@ fn killed_after_any_event_and_resumed() {
         (moments_and_cohorts(), 2),
         (stopped_by_budget(), 2),
         (bad_network(), 2),
+        (masked_sums(), 3),
     ] {
         let (_there, expected) = undisturbed(&text);
         let events = fs::read_to_string(expected.join("events.jsonl")).unwrap();

@@ -9,9 +9,10 @@ use protocol::{
     Compression, Message, MessageReader, OpenGate, Release, SiloUpdate, Task, ToCoordinator,
     ToSilo, UpdateMetrics, Weights, encode,
 };
+use secure_sum::SumPlan;
 use server::{
     CohortLaw, Coordinator, CoordinatorEvent, CoordinatorPlan, FedAvg, Parts, Patience,
-    RoundOutcome, WeightedMean,
+    RoundOutcome, Sums, WeightedMean,
 };
 use siloscope_clients::{LocalTrainer, Silo, SiloEvent, SiloPlan, TrainError};
 use std::collections::BTreeMap;
@@ -107,6 +108,8 @@ pub(crate) struct Setting {
     pub(crate) twice: bool,
     /// How updates travel.
     pub(crate) compression: Compression,
+    /// How updates are summed, where the coordinator sees sums only.
+    pub(crate) sums: Option<SumPlan>,
     pub(crate) weights: Weights,
     pub(crate) noise: f64,
     pub(crate) patience: Patience,
@@ -119,6 +122,7 @@ impl Default for Setting {
             network_seed: 0,
             twice: false,
             compression: Compression::None,
+            sums: None,
             weights: Weights::Uniform,
             noise: 0.5,
             patience: Patience::endless(COHORT),
@@ -182,6 +186,9 @@ fn readers<'a, M: Message>(
         .collect()
 }
 
+/// What becomes of a silo's message on its way.
+pub(crate) type Fate = Box<dyn Fn(SiloId, ToCoordinator) -> Option<ToCoordinator>>;
+
 /// The driver: everything that the state machines do without.
 pub(crate) struct Federation {
     pub(crate) coordinator: Coordinator,
@@ -192,6 +199,8 @@ pub(crate) struct Federation {
     pub(crate) compression: Compression,
     pub(crate) up: BTreeMap<SiloId, MessageReader<ToCoordinator>>,
     pub(crate) down: BTreeMap<SiloId, MessageReader<ToSilo>>,
+    /// What becomes of a silo's message on its way; nothing, if it is lost.
+    pub(crate) fate: Fate,
     pub(crate) events: Vec<CoordinatorEvent>,
     pub(crate) silo_events: Vec<(SiloId, SiloEvent)>,
 }
@@ -199,8 +208,19 @@ pub(crate) struct Federation {
 impl Federation {
     pub(crate) fn new(setting: &Setting) -> Self {
         let initial = ModelVector::zeros(PARAMETERS);
-        let coordinator = Coordinator::new(setting.coordinator_plan(), parts(), initial).unwrap();
-        let silo = |silo| (silo, Silo::new(setting.silo_plan(silo), Box::new(OpenGate)));
+        let mut coordinator =
+            Coordinator::new(setting.coordinator_plan(), parts(), initial).unwrap();
+        if let Some(plan) = setting.sums {
+            let mechanism = None;
+            coordinator = coordinator.with_sums(Sums { plan, mechanism }).unwrap();
+        }
+        let silo = |silo| {
+            let machine = Silo::new(setting.silo_plan(silo), Box::new(OpenGate));
+            match setting.sums {
+                Some(plan) => (silo, machine.with_sums(plan, seed())),
+                None => (silo, machine),
+            }
+        };
         Self::with(
             setting,
             coordinator,
@@ -226,6 +246,7 @@ impl Federation {
             network: MemoryNetwork::new(setting.link, network_seed),
             twice: setting.twice,
             compression: setting.compression,
+            fate: Box::new(|_, message| Some(message)),
             events: Vec::new(),
             silo_events: Vec::new(),
         }
@@ -280,6 +301,9 @@ impl Federation {
                 .extend(std::iter::from_fn(|| Some((silo, machine.poll_event()?))));
             let messages: Vec<_> = std::iter::from_fn(|| machine.poll_transmit()).collect();
             for message in messages {
+                let Some(message) = (self.fate)(silo, message) else {
+                    continue;
+                };
                 for _ in 0..copies {
                     self.carry(silo, End::Silo, message.clone());
                 }

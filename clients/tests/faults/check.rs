@@ -97,7 +97,7 @@ fn ends_in_order(case: &Case, journal: &Journal) -> bool {
                         .as_ref()
                         .is_some_and(|given_up| given_up.round == next)
             }
-            Some(FinishReason::Diverged { .. }) | None => false,
+            Some(FinishReason::Diverged { .. } | FinishReason::WrongShares { .. }) | None => false,
         }
 }
 

@@ -46,6 +46,10 @@ pub enum Role {
     Canary = 13,
     /// Points of a random sweep.
     Sweep = 14,
+    /// What a silo's masks in a secure sum are made from.
+    Masks = 20,
+    /// A silo's share of the noise of a secure sum.
+    SumNoise = 21,
 }
 
 /// The purpose of one generator: role, silo and round fill the cipher's stream number (8, 24 and 32 bits).

@@ -15,10 +15,11 @@
 //! Reading is strict: a frame must use all of its bytes, chunks come in order and once, a vector is as long as
 //! was said and no longer than the reader allows, and one frame that is none of this ends the stream.
 
-use crate::compression::{Compression, Format, shuffle, unshuffle};
+use crate::compression::{Compression, Format, Values, shuffle, unshuffle};
 use crate::{Frame, ToCoordinator, ToSilo};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use primitives::ModelVector;
+use secure_sum::RingVector;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::mem;
@@ -48,21 +49,22 @@ impl Message for ToCoordinator {}
 impl Message for ToSilo {}
 
 mod sealed {
-    use super::{Compression, ModelVector, ToCoordinator, ToSilo};
+    use super::{Compression, Slot, ToCoordinator, ToSilo};
 
     pub trait Sealed {
         /// The vector that travels in chunks.
-        fn vector(&mut self) -> Option<&mut ModelVector>;
+        fn vector(&mut self) -> Option<Slot<'_>>;
 
         /// What of `asked` goes for this direction.
         fn compression(asked: Compression) -> Compression;
     }
 
     impl Sealed for ToCoordinator {
-        fn vector(&mut self) -> Option<&mut ModelVector> {
+        fn vector(&mut self) -> Option<Slot<'_>> {
             match self {
-                Self::Update(update) => Some(&mut update.delta),
-                Self::Join(_) | Self::Decline { .. } => None,
+                Self::Update(update) => Some(Slot::Floats(&mut update.delta)),
+                Self::Summand(summand) => Some(Slot::Words(&mut summand.values)),
+                Self::Join(_) | Self::Decline { .. } | Self::Masking(_) => None,
             }
         }
 
@@ -72,10 +74,10 @@ mod sealed {
     }
 
     impl Sealed for ToSilo {
-        fn vector(&mut self) -> Option<&mut ModelVector> {
+        fn vector(&mut self) -> Option<Slot<'_>> {
             match self {
-                Self::Train(task) => Some(&mut task.model),
-                Self::Welcome(_) | Self::Refuse(_) | Self::Finish(_) => None,
+                Self::Train(task) => Some(Slot::Floats(&mut task.model)),
+                Self::Welcome(_) | Self::Refuse(_) | Self::Finish(_) | Self::Masking(_) => None,
             }
         }
 
@@ -85,6 +87,48 @@ mod sealed {
             } else {
                 Compression::None
             }
+        }
+    }
+}
+
+/// Where a message keeps its vector.
+pub enum Slot<'a> {
+    /// A model or an update.
+    Floats(&'a mut ModelVector),
+    /// A summand.
+    Words(&'a mut RingVector),
+}
+
+impl Slot<'_> {
+    fn take(self) -> Values {
+        match self {
+            Self::Floats(model) => Values::Floats(mem::take(model).into_vec()),
+            Self::Words(summand) => Values::Words(mem::take(summand).into_vec()),
+        }
+    }
+
+    /// Says whether the values are of the slot's kind.
+    fn put(self, values: Values) -> bool {
+        match (self, values) {
+            (Self::Floats(model), Values::Floats(values)) => *model = values.into(),
+            (Self::Words(summand), Values::Words(words)) => *summand = words.into(),
+            _ => return false,
+        }
+        true
+    }
+
+    const fn format(&self, compression: Compression) -> Format {
+        match self {
+            Self::Floats(_) => compression.format(),
+            Self::Words(_) => Format::Ring,
+        }
+    }
+
+    /// Whether the slot is empty, and `format` is one for its kind.
+    fn takes(&self, format: Format) -> bool {
+        match self {
+            Self::Floats(model) => model.is_empty() && !matches!(format, Format::Ring),
+            Self::Words(summand) => summand.is_empty() && matches!(format, Format::Ring),
         }
     }
 }
@@ -155,7 +199,7 @@ struct Outline {
 #[derive(Debug)]
 pub struct Frames {
     head: Option<Frame>,
-    vector: ModelVector,
+    vector: Values,
     format: Format,
     zstd: bool,
     /// Chunks made so far.
@@ -168,13 +212,14 @@ pub struct Frames {
 /// If the message's vector is longer than [`MAX_VALUES`], or the rest of it larger than a frame.
 pub fn encode<M: Message>(mut message: M, compression: Compression) -> Result<Frames, CodecError> {
     let compression = M::compression(compression);
-    let vector = message.vector().map(mem::take);
-    let outline = vector.as_ref().map(|vector| Outline {
-        values: vector.len() as u64,
-        format: compression.format(),
-    });
-    let vector = vector.unwrap_or_default();
-    check_length(vector.len() as u64, MAX_VALUES)?;
+    let (mut vector, mut outline) = (Values::empty(Format::Full), None);
+    if let Some(slot) = message.vector() {
+        let format = slot.format(compression);
+        vector = slot.take();
+        let values = vector.len() as u64;
+        check_length(values, MAX_VALUES)?;
+        outline = Some(Outline { values, format });
+    }
     let mut payload = vec![HEAD];
     bincode::serde::encode_into_std_write((message, outline), &mut payload, CONFIG)
         .map_err(|error| CodecError::Encode(error.to_string()))?;
@@ -186,7 +231,7 @@ pub fn encode<M: Message>(mut message: M, compression: Compression) -> Result<Fr
     Ok(Frames {
         head: Some(head),
         vector,
-        format: compression.format(),
+        format: outline.map_or(Format::Full, |outline| outline.format),
         zstd: compression.zstd(),
         chunks: 0,
     })
@@ -199,16 +244,16 @@ impl Iterator for Frames {
         if let Some(head) = self.head.take() {
             return Some(head);
         }
-        let values = self
-            .vector
-            .as_slice()
-            .chunks(CHUNK_VALUES)
-            .nth(self.chunks)?;
-        let mut payload = Vec::with_capacity(CHUNK_PREFIX + self.format.bytes(values.len()));
+        let start = self.chunks * CHUNK_VALUES;
+        let end = self.vector.len().min(start + CHUNK_VALUES);
+        if start >= end {
+            return None;
+        }
+        let mut payload = Vec::with_capacity(CHUNK_PREFIX + self.format.bytes(end - start));
         payload.push(CHUNK);
         payload.extend((self.chunks as u32).to_le_bytes());
         payload.push(0);
-        self.format.write(values, &mut payload);
+        self.vector.write(self.format, start..end, &mut payload);
         if self.zstd {
             squeeze(&mut payload, self.format.width());
         }
@@ -270,7 +315,7 @@ enum State<M> {
     Filling {
         message: M,
         outline: Outline,
-        values: Vec<f32>,
+        values: Values,
         next: u32,
     },
     Broken(CodecError),
@@ -336,7 +381,7 @@ impl<M: Message> MessageReader<M> {
         }
         let outline = match (message.vector(), outline) {
             (None, None) => return Ok(Some(message)),
-            (Some(vector), Some(outline)) if vector.is_empty() => outline,
+            (Some(slot), Some(outline)) if slot.takes(outline.format) => outline,
             _ => {
                 let what = "its vector is not announced as it should be";
                 return Err(CodecError::Decode(what.to_owned()));
@@ -349,7 +394,7 @@ impl<M: Message> MessageReader<M> {
         self.state = State::Filling {
             message,
             outline,
-            values: Vec::new(),
+            values: Values::empty(outline.format),
             next: 0,
         };
         Ok(None)
@@ -359,7 +404,7 @@ impl<M: Message> MessageReader<M> {
         &mut self,
         mut message: M,
         outline: Outline,
-        mut values: Vec<f32>,
+        mut values: Values,
         next: u32,
         chunk: &[u8],
     ) -> Result<Option<M>, CodecError> {
@@ -377,9 +422,7 @@ impl<M: Message> MessageReader<M> {
             });
         }
         let whole = outline.values as usize;
-        if values.capacity() == 0 {
-            values.reserve_exact(whole);
-        }
+        values.make_room(whole);
         let count = CHUNK_VALUES.min(whole - values.len());
         let expected = outline.format.bytes(count);
         let wrong = || CodecError::ChunkSize {
@@ -387,21 +430,20 @@ impl<M: Message> MessageReader<M> {
             expected,
         };
         match squeezed {
-            0 if body.len() == expected => outline.format.read(body, count, &mut values),
+            0 if body.len() == expected => values.read(outline.format, body, count),
             1 => {
                 let planes = zstd::bulk::decompress(body, expected).map_err(|_| wrong())?;
                 if planes.len() != expected {
                     return Err(wrong());
                 }
                 let raw = unshuffle(&planes, outline.format.width());
-                outline.format.read(&raw, count, &mut values);
+                values.read(outline.format, &raw, count);
             }
             _ => return Err(wrong()),
         }
         if values.len() == whole {
-            if let Some(vector) = message.vector() {
-                *vector = values.into();
-            }
+            let put = message.vector().is_some_and(|slot| slot.put(values));
+            debug_assert!(put, "checked when the message began");
             return Ok(Some(message));
         }
         self.state = State::Filling {

@@ -8,6 +8,7 @@
 //! Half precision and 8-bit integers change numbers, and so belong to the plan. `zstd` changes none.
 
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// How updates travel. Models always travel exactly, and under the same `zstd`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ impl Compression {
     /// Bytes that `values` of an update take, zstd and headers left out of account.
     pub const fn bytes(self, values: u64) -> u64 {
         match self.format() {
-            Format::Full => 4 * values,
+            Format::Full | Format::Ring => 4 * values,
             Format::Half => 2 * values,
             Format::Byte => values + 4 * values.div_ceil(BLOCK as u64),
         }
@@ -73,13 +74,69 @@ pub(crate) enum Format {
     Half,
     /// A scale (`f32`) for each 256 values, then one signed byte a value.
     Byte,
+    /// Integers modulo 2³², little-endian.
+    Ring,
+}
+
+/// The values of a vector that travels.
+#[derive(Clone, Debug)]
+pub(crate) enum Values {
+    Floats(Vec<f32>),
+    Words(Vec<u32>),
+}
+
+impl Values {
+    /// An empty vector for what `format` writes.
+    pub(crate) const fn empty(format: Format) -> Self {
+        match format {
+            Format::Full | Format::Half | Format::Byte => Self::Floats(Vec::new()),
+            Format::Ring => Self::Words(Vec::new()),
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Words(values) => values.len(),
+        }
+    }
+
+    /// Takes memory for `values`, unless some was taken.
+    pub(crate) fn make_room(&mut self, values: usize) {
+        match self {
+            Self::Floats(floats) if floats.capacity() == 0 => floats.reserve_exact(values),
+            Self::Words(words) if words.capacity() == 0 => words.reserve_exact(values),
+            Self::Floats(_) | Self::Words(_) => {}
+        }
+    }
+
+    /// Appends the values of one chunk to `bytes`.
+    pub(crate) fn write(&self, format: Format, range: Range<usize>, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Floats(values) => format.write(&values[range], bytes),
+            Self::Words(words) => {
+                bytes.extend(words[range].iter().flat_map(|word| word.to_le_bytes()));
+            }
+        }
+    }
+
+    /// Appends the `count` values of `bytes`, whose length is that of as many in `format`.
+    pub(crate) fn read(&mut self, format: Format, bytes: &[u8], count: usize) {
+        match self {
+            Self::Floats(values) => format.read(bytes, count, values),
+            Self::Words(words) => {
+                let (chunks, _) = bytes.as_chunks::<4>();
+                words.extend(chunks.iter().map(|&word| u32::from_le_bytes(word)));
+            }
+        }
+    }
 }
 
 impl Format {
     /// Bytes of `values`.
     pub(crate) const fn bytes(self, values: usize) -> usize {
         match self {
-            Self::Full => 4 * values,
+            Self::Full | Self::Ring => 4 * values,
             Self::Half => 2 * values,
             Self::Byte => values + 4 * values.div_ceil(BLOCK),
         }
@@ -88,7 +145,7 @@ impl Format {
     /// Bytes that belong together: zstd finds more in all first bytes, then all second bytes, ….
     pub(crate) const fn width(self) -> usize {
         match self {
-            Self::Full => 4,
+            Self::Full | Self::Ring => 4,
             Self::Half => 2,
             Self::Byte => 1,
         }
@@ -97,7 +154,9 @@ impl Format {
     /// Appends `values` to `bytes`.
     pub(crate) fn write(self, values: &[f32], bytes: &mut Vec<u8>) {
         match self {
-            Self::Full => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            Self::Full | Self::Ring => {
+                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
             Self::Half => bytes.extend(values.iter().flat_map(|&value| half(value).to_le_bytes())),
             Self::Byte => {
                 let scales = values.chunks(BLOCK).map(scale);
@@ -117,7 +176,7 @@ impl Format {
     /// Appends the `count` values of `bytes`, whose length is [`bytes`](Self::bytes) of them, to `values`.
     pub(crate) fn read(self, bytes: &[u8], count: usize, values: &mut Vec<f32>) {
         match self {
-            Self::Full => {
+            Self::Full | Self::Ring => {
                 let (words, _) = bytes.as_chunks::<4>();
                 values.extend(words.iter().map(|&word| f32::from_le_bytes(word)));
             }

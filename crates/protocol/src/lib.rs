@@ -18,6 +18,6 @@ pub use codec::{
 pub use compression::Compression;
 pub use framing::{FRAMING_VERSION, Frame, FrameError, FrameReader, HEADER_BYTES, MAGIC};
 pub use gate::{BudgetReached, OpenGate, RoundGate};
-pub use message::{Join, PROTOCOL_VERSION, ToCoordinator, ToSilo, Welcome};
+pub use message::{Join, Masking, PROTOCOL_VERSION, ToCoordinator, ToSilo, Welcome};
 pub use refusal::{Decline, FinishReason, Refusal};
-pub use update::{Release, SiloUpdate, Task, UpdateMetrics, Weights};
+pub use update::{Release, SiloUpdate, Summand, Task, UpdateMetrics, Weights};

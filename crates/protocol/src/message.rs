@@ -5,20 +5,24 @@
 //!  │ Join ──────────▶│   version, plan digest, identity
 //!  │◀────── Welcome  │   (or Refuse)
 //!  │◀──────── Train  │   once a round, to the cohort
-//!  │ Update ────────▶│   (or Decline)
+//!  │ Update ────────▶│   (or Decline; where only sums are seen, Summand)
 //!  │       …         │
 //!  │◀─────── Finish  │
 //! ```
 //!
+//! Where summands are masked, the steps of the masked sum ([`ToMember`], [`FromMember`]) go to and fro in
+//! `Masking` messages beside that.
+//!
 //! The coordinator never needs to be asked twice and a silo never spends twice: any message may be
 //! repeated, and a repeated message changes nothing.
 
-use crate::{Decline, FinishReason, Refusal, SiloUpdate, Task};
+use crate::{Decline, FinishReason, Refusal, SiloUpdate, Summand, Task};
 use primitives::{Digest, Round, SiloId};
+use secure_sum::{FromMember, ToMember};
 use serde::{Deserialize, Serialize};
 
 /// What messages mean. Raised by every change to a message, its fields or their order.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// From the coordinator to one silo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +35,8 @@ pub enum ToSilo {
     Refuse(Refusal),
     /// The run is over; nothing more will be asked.
     Finish(FinishReason),
+    /// A step of a masked sum.
+    Masking(Masking<ToMember>),
 }
 
 /// From one silo to the coordinator.
@@ -47,6 +53,21 @@ pub enum ToCoordinator {
         /// Why it does not.
         reason: Decline,
     },
+    /// What the silo gives to a sum of which nobody sees a summand.
+    Summand(Summand),
+    /// A step of a masked sum.
+    Masking(Masking<FromMember>),
+}
+
+/// A step of the masked sum of one attempt at a round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Masking<S> {
+    /// The round.
+    pub round: Round,
+    /// Which attempt at it: every attempt has keys of its own.
+    pub attempt: u32,
+    /// The step.
+    pub step: S,
 }
 
 /// The silo's introduction. Its first field never moves, so that every version can read it.

@@ -109,6 +109,15 @@ pub enum Refusal {
         /// The round under way, or the next one.
         round: Round,
     },
+    /// An update where only sums are seen, or a summand where updates are.
+    #[error("{}", if *.summed { "the plan lets the coordinator see sums only, and this is an update" } else { "the plan lets the coordinator see every update, and this is a summand" })]
+    Sight {
+        /// Whether only sums are seen in this run.
+        summed: bool,
+    },
+    /// A step of a masked sum that does not come now, or does not fit the silos of the sum.
+    #[error("this step of the masked sum is not the one under way, or does not fit its silos")]
+    SumStep,
 }
 
 /// Why a silo takes no part in a round that it was asked for.
@@ -124,6 +133,9 @@ pub enum Decline {
         /// The last round that the silo spent on.
         last: Round,
     },
+    /// The silo takes no part in the masked sum as it was asked to: it would not hide the silo's summand.
+    #[error("the masked sum as asked for would not hide the silo's summand")]
+    UnsafeSum,
     /// Local training ended in an error, which the silo keeps to itself: it may tell about records.
     #[error("local training failed")]
     TrainingFailed,
@@ -148,6 +160,16 @@ pub enum FinishReason {
         accepted: u32,
         /// Updates needed.
         quorum: u32,
+    },
+    /// The masks of a sum cannot be taken off: a silo has given a wrong share of a secret.
+    #[error(
+        "the masks of {round} cannot be taken off: the shares of a secret of {silo} do not fit what it has shown"
+    )]
+    WrongShares {
+        /// The round whose sum is lost.
+        round: Round,
+        /// Whose secret it is; whose share is wrong cannot be told.
+        silo: SiloId,
     },
     /// The model's parameters left the finite numbers.
     #[error("the model diverged in {round}: a parameter is infinite or not a number")]

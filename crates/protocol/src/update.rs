@@ -2,6 +2,7 @@
 
 use accounting::{InvalidEntry, LedgerEntry, Mechanism};
 use primitives::{ModelVector, Round, SiloId};
+use secure_sum::RingVector;
 use serde::{Deserialize, Serialize};
 
 /// What the coordinator asks of one silo in one round: to begin with this model and to do what the plan
@@ -30,6 +31,17 @@ pub struct SiloUpdate {
     pub releases: Vec<Release>,
     /// What else the silo tells.
     pub metrics: UpdateMetrics,
+}
+
+/// What one silo gives to the sum of a round: its update as integers, masked or with noise or in the clear, as the plan says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summand {
+    /// All of the update but its values: `delta` is empty.
+    pub update: SiloUpdate,
+    /// Which attempt at the round its masks are of; 1 where there are none.
+    pub attempt: u32,
+    /// The values. Shape: `[parameters]`.
+    pub values: RingVector,
 }
 
 /// A mechanism and how often it was run: what one ledger entry is made of.

@@ -8,11 +8,12 @@ use accounting::{Mechanism, NoiseMultiplier, SamplingRate};
 use arbitrary::Unstructured;
 use primitives::{Digest, ModelVector, Round, SiloId};
 use proptest::prelude::*;
+use secure_sum::{FromMember, Opened, PublicKeys, ToMember};
 use siloscope_protocol as protocol;
 use siloscope_protocol::{
-    CHUNK_VALUES, CodecError, Compression, Decline, FinishReason, Frame, Join, Message,
-    MessageReader, PROTOCOL_VERSION, Refusal, Release, SiloUpdate, Task, ToCoordinator, ToSilo,
-    UpdateMetrics, Welcome, encode,
+    CHUNK_VALUES, CodecError, Compression, Decline, FinishReason, Frame, Join, Masking, Message,
+    MessageReader, PROTOCOL_VERSION, Refusal, Release, SiloUpdate, Summand, Task, ToCoordinator,
+    ToSilo, UpdateMetrics, Welcome, encode,
 };
 use std::fmt::Debug;
 use std::num::NonZeroU32;
@@ -83,7 +84,7 @@ fn update() -> SiloUpdate {
 /// A changed line here is a new [`PROTOCOL_VERSION`].
 #[test]
 fn golden_bytes_of_messages_to_a_silo() {
-    assert_eq!(PROTOCOL_VERSION, 2);
+    assert_eq!(PROTOCOL_VERSION, 3);
     let task = Task {
         round: Round(3),
         model: ModelVector::from(vec![1.0, -0.5]),
@@ -149,7 +150,7 @@ fn golden_bytes_of_messages_to_the_coordinator() {
     let two = "0000000000000040";
     let delta = "010200 0100000000000000803f000000bf";
     let cases = [
-        (ToCoordinator::Join(join), format!("0000020240{text}00")),
+        (ToCoordinator::Join(join), format!("0000030240{text}00")),
         (
             ToCoordinator::Update(update()),
             format!("0001030200{one}0103{half}{one}1400{delta}"),
@@ -169,6 +170,97 @@ fn golden_bytes_of_messages_to_the_coordinator() {
     for (message, golden) in cases {
         assert_eq!(
             wire(message.clone(), Compression::None),
+            golden,
+            "{message:?}"
+        );
+    }
+}
+
+fn keys(byte: u8) -> PublicKeys {
+    PublicKeys {
+        mask: [byte; 32],
+        seal: [byte + 1; 32],
+        own_mask: [byte + 2; 32],
+    }
+}
+
+/// Both directions of a masked sum; keys and shares are bytes as they are.
+#[test]
+fn golden_bytes_of_masked_sums() {
+    let (round, attempt) = (Round(3), 1);
+    let down = |step| {
+        ToSilo::Masking(Masking {
+            round,
+            attempt,
+            step,
+        })
+    };
+    let up = |step| {
+        ToCoordinator::Masking(Masking {
+            round,
+            attempt,
+            step,
+        })
+    };
+    let (silo, other) = (SiloId(2), SiloId(4));
+    let shown = format!("{}{}{}", "01".repeat(32), "02".repeat(32), "03".repeat(32));
+    let cases = [
+        (down(ToMember::Begin), "000403010000".to_owned()),
+        (
+            down(ToMember::Keys([(silo, keys(1))].into())),
+            format!("00040301010102{shown}00"),
+        ),
+        (
+            down(ToMember::Shares([].into())),
+            "00040301020000".to_owned(),
+        ),
+        (
+            down(ToMember::Survivors([silo, other].into())),
+            "000403010302020400".to_owned(),
+        ),
+    ];
+    for (message, golden) in cases {
+        assert_eq!(
+            wire(message.clone(), Compression::None),
+            golden,
+            "{message:?}"
+        );
+    }
+    let opened = Opened {
+        own_masks: [(silo, [5; 32])].into(),
+        mask_keys: [(other, [6; 32])].into(),
+    };
+    let (own, key) = ("05".repeat(32), "06".repeat(32));
+    let summand = Summand {
+        update: SiloUpdate {
+            delta: ModelVector::default(),
+            ..update()
+        },
+        attempt,
+        values: vec![1, u32::MAX].into(),
+    };
+    let head = "0003030200000000000000f03f0103000000000000e03f000000000000f03f140001";
+    let cases = [
+        (
+            up(FromMember::Keys(keys(1))),
+            format!("0004030100{shown}00"),
+        ),
+        (
+            up(FromMember::Shares([].into())),
+            "00040301010000".to_owned(),
+        ),
+        (
+            up(FromMember::Opened(opened)),
+            format!("00040301020102{own}0104{key}00"),
+        ),
+        (
+            ToCoordinator::Summand(summand),
+            format!("{head}00010203 01000000000001000000ffffffff"),
+        ),
+    ];
+    for (message, golden) in cases {
+        assert_eq!(
+            wire(message.clone(), Compression::Fp16Zstd),
             golden,
             "{message:?}"
         );
@@ -393,6 +485,10 @@ fn mechanism() -> impl Strategy<Value = Mechanism> {
             }
         }),
         noise().prop_map(|noise_multiplier| Mechanism::SiloNoise { noise_multiplier }),
+        (noise(), 1u32..).prop_map(|(noise_multiplier, shares)| Mechanism::DistributedNoise {
+            noise_multiplier,
+            shares: NonZeroU32::new(shares).unwrap(),
+        }),
     ]
 }
 
@@ -488,6 +584,15 @@ fn to_silo() -> impl Strategy<Value = ToSilo> {
             model
         })),
         refusal().prop_map(ToSilo::Refuse),
+        (
+            any::<(u32, u32)>(),
+            prop::collection::btree_set((0u32..9).prop_map(SiloId), 0..9)
+        )
+            .prop_map(|((round, attempt), silos)| ToSilo::Masking(Masking {
+                round: Round(round),
+                attempt,
+                step: ToMember::Survivors(silos),
+            })),
         finish().prop_map(ToSilo::Finish),
     ]
 }
@@ -507,6 +612,22 @@ fn to_coordinator() -> impl Strategy<Value = ToCoordinator> {
             })
         }),
         any_update().prop_map(ToCoordinator::Update),
+        (any_update(), prop::collection::vec(any::<u32>(), 0..50)).prop_map(|(update, words)| {
+            let delta = ModelVector::default();
+            ToCoordinator::Summand(Summand {
+                update: SiloUpdate { delta, ..update },
+                attempt: 1,
+                values: words.into(),
+            })
+        }),
+        any::<(u32, u32, [u8; 32])>().prop_map(|(round, attempt, mask)| {
+            let keys = PublicKeys { mask, ..keys(7) };
+            ToCoordinator::Masking(Masking {
+                round: Round(round),
+                attempt,
+                step: FromMember::Keys(keys),
+            })
+        }),
         (any::<u32>(), decline).prop_map(|(round, reason)| ToCoordinator::Decline {
             round: Round(round),
             reason

@@ -4,8 +4,10 @@ use super::{Coordinator, Phase};
 use crate::event::{CoordinatorEvent, Missing};
 use primitives::{Round, SiloId};
 use protocol::{
-    Decline, Join, PROTOCOL_VERSION, Refusal, SiloUpdate, ToCoordinator, ToSilo, Welcome,
+    Decline, Join, Masking, PROTOCOL_VERSION, Refusal, SiloUpdate, Summand, ToCoordinator, ToSilo,
+    Welcome,
 };
+use secure_sum::FromMember;
 use std::time::Duration;
 
 /// Whether a message brought anything.
@@ -26,6 +28,8 @@ impl Coordinator {
             ToCoordinator::Join(join) => self.handle_join(from, join),
             ToCoordinator::Update(update) => self.handle_update(from, update),
             ToCoordinator::Decline { round, reason } => self.handle_decline(from, round, reason),
+            ToCoordinator::Summand(summand) => self.handle_summand(from, summand),
+            ToCoordinator::Masking(answer) => self.handle_step(from, answer),
         };
         match handled {
             Ok(News::Some) => {}
@@ -85,10 +89,20 @@ impl Coordinator {
             Phase::Open(open) if open.awaits(silo) => {
                 open.note_asked(silo);
                 let task = self.parts.strategy.task(&self.state, open.round);
+                let step = open.step_for(silo);
                 self.send(silo, ToSilo::Train(task));
+                if let Some(step) = step {
+                    self.send(silo, step);
+                }
+            }
+            // Its summand is in, and it may be asked to help to take masks off.
+            Phase::Open(open) => {
+                if let Some(step) = open.step_for(silo) {
+                    self.send(silo, step);
+                }
             }
             &mut Phase::Finished(reason) => self.send(silo, ToSilo::Finish(reason)),
-            Phase::Open(_) | Phase::Gathering { .. } => {}
+            Phase::Gathering { .. } => {}
         }
         Ok(if first { News::Some } else { News::None })
     }
@@ -122,6 +136,39 @@ impl Coordinator {
                 Ok(if new { News::Some } else { News::None })
             }
             _ => self.check_past(update.round),
+        }
+    }
+
+    fn handle_summand(&mut self, from: SiloId, summand: Summand) -> Result<News, Refusal> {
+        let (silo, round) = (summand.update.silo, summand.update.round);
+        if silo != from {
+            return Err(Refusal::Identity {
+                link: from,
+                named: silo,
+            });
+        }
+        if !self.joined.contains(&from) {
+            return Err(Refusal::NotJoined { silo: from });
+        }
+        match &mut self.phase {
+            Phase::Open(open) if open.round == round => {
+                let new = open.receive_summand(&self.plan, summand)?;
+                Ok(if new { News::Some } else { News::None })
+            }
+            _ => self.check_past(round),
+        }
+    }
+
+    fn handle_step(&mut self, from: SiloId, answer: Masking<FromMember>) -> Result<News, Refusal> {
+        if !self.joined.contains(&from) {
+            return Err(Refusal::NotJoined { silo: from });
+        }
+        match &mut self.phase {
+            Phase::Open(open) if open.round == answer.round => {
+                let new = open.receive_step(from, answer)?;
+                Ok(if new { News::Some } else { News::None })
+            }
+            _ => self.check_past(answer.round),
         }
     }
 

@@ -103,7 +103,7 @@ pub fn ending(
         FinishReason::RoundsDone => HowEnded::Finished,
         FinishReason::BudgetReached => HowEnded::BudgetReached,
         FinishReason::QuorumLost { .. } => HowEnded::QuorumLost,
-        FinishReason::Diverged { .. } => HowEnded::Interrupted,
+        FinishReason::Diverged { .. } | FinishReason::WrongShares { .. } => HowEnded::Interrupted,
     };
     let why = match reason {
         FinishReason::RoundsDone => String::new(),
@@ -232,14 +232,24 @@ fn notes(resolved: &Resolved, own: bool) -> Vec<Note> {
             NoteKind::Limit,
             "How many records and subjects a silo holds counts as public: step sizes and, under a budget, the noise follow from it.",
         ));
+        let discrete = matches!(
+            resolved.plan.scenario.privacy.protection,
+            Protection::DistributedNoise { .. }
+        );
         notes.push(note(
             NoteKind::Limit,
-            "Noise is drawn as 32-bit floating-point numbers from a cryptographic stream; the guarantee is that of real-valued noise.",
+            if discrete {
+                "Noise is drawn exactly from the discrete Gaussian, in integers; rounding makes no update longer than its bound."
+            } else {
+                "Noise is drawn as 32-bit floating-point numbers from a cryptographic stream; the guarantee is that of real-valued noise."
+            },
         ));
     }
     if matches!(
         resolved.plan.scenario.privacy.protection,
-        Protection::SubjectSampling { .. } | Protection::SiloNoise { .. }
+        Protection::SubjectSampling { .. }
+            | Protection::SiloNoise { .. }
+            | Protection::DistributedNoise { .. }
     ) {
         notes.push(note(
             NoteKind::Limit,
