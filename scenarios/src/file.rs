@@ -3,6 +3,7 @@
 use crate::adversary::AdversaryConfig;
 use crate::diagnosis::{self, Fault, ScenarioError};
 use crate::federation::FederationConfig;
+use crate::foreign::CheckpointsConfig;
 use crate::gates::Gates;
 use crate::network::NetworkConfig;
 use crate::overrides;
@@ -46,6 +47,9 @@ pub struct Scenario {
     /// Limits that must hold.
     #[serde(default)]
     pub gates: Gates,
+    /// Models that were trained elsewhere: such a scenario is attacked, not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<CheckpointsConfig>,
 }
 
 /// A scenario with where it came from.
@@ -160,7 +164,7 @@ fn unknown_name(name: &str) -> Fault {
 
 /// Where relative paths in the file start: the parent of a bare file name is the empty path, which
 /// names no folder.
-fn folder_of(file: &Path) -> &Path {
+pub(crate) fn folder_of(file: &Path) -> &Path {
     let parent = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

@@ -58,7 +58,7 @@ pub enum Command {
     /// Check a scenario and its data without running it
     Validate(ScenarioArgs),
     /// What a scenario will cost, before anything is trained: noise, epsilon by unit, steps, memory, time
-    Plan(ScenarioArgs),
+    Plan(PlanArgs),
     /// Write the report of a run again from its folder
     Report(RunFolderArgs),
     /// Put runs side by side: accuracy against epsilon and what attacks found
@@ -84,6 +84,17 @@ pub struct ScenarioArgs {
     /// Change a key of the scenario, e.g. --set privacy.clip_norm=0.5 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<String>,
+}
+
+/// A scenario to look ahead at.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Which.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// Write which record is trained on where, one row a record: for whoever trains on this split elsewhere
+    #[arg(long, value_name = "CSV")]
+    pub records: Option<PathBuf>,
 }
 
 /// A setting has a key and a value; whether the scenario has such a key is found when it is read.
@@ -146,17 +157,26 @@ pub struct ResumeArgs {
     pub speed: SpeedArgs,
 }
 
-/// A finished run to attack.
+/// A finished run to attack, or models that were trained elsewhere.
 #[derive(Debug, Args)]
 pub struct AttackArgs {
-    /// The run folder, or its name under runs/
+    /// The run folder, or its name under runs/; with --scenario a folder with one safetensors file a round
     pub run: PathBuf,
     /// A file with [[attacks]], and if need be [adversary] and [gates], to use instead of the scenario's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     pub attacks: Option<PathBuf>,
     /// Change a key of [adversary], [[attacks]] or [gates], e.g. --set adversary.known_subjects=5 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<String>,
+    /// The models were trained elsewhere: a file with their [data], [model] and [[attacks]]
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// With --scenario: what was released during training, one entry of a ledger a line
+    #[arg(long, value_name = "FILE", requires = "scenario")]
+    pub ledger: Option<PathBuf>,
+    /// With --scenario: where run folders are made
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
     /// How fast to do it.
     #[command(flatten)]
     pub speed: SpeedArgs,

@@ -2,15 +2,18 @@
 
 use crate::archive::{self, Archive};
 use crate::args::{
-    AttackArgs, CompareArgs, InitArgs, OutputArgs, ResumeArgs, RunArgs, RunFolderArgs, ScenarioArgs,
+    AttackArgs, CompareArgs, InitArgs, OutputArgs, PlanArgs, ResumeArgs, RunArgs, RunFolderArgs,
+    ScenarioArgs,
 };
 use crate::attack;
 use crate::driver;
 use crate::exit::{Exit, Failure};
 use crate::folder::{FolderError, RunFolder};
+use crate::foreign;
 use crate::foresee;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, print, tell};
+use crate::roll;
 use crate::session::{self, Finished};
 use report::{Comparison, TextStyle};
 use scenarios::{Resolved, ScenarioFile};
@@ -22,6 +25,7 @@ use std::path::{Path, PathBuf};
 pub fn run(args: &RunArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let mut progress = Progress::new(output);
     let resolved = resolve(&args.scenario)?;
+    foreign::refuse_training(&resolved)?;
     let path = session::folder_of(&resolved.plan, &args.out);
     if args.fresh && path.exists() {
         // Opened first, so that nothing is taken away from a process that works in it.
@@ -60,6 +64,7 @@ pub fn resume(
         return conclude("run", &finished, output);
     }
     let resolved = session::reopen(&path)?;
+    foreign::refuse_training(&resolved)?;
     let folder = RunFolder::open(path)?;
     let finished = session::carry_on(
         &folder,
@@ -73,7 +78,17 @@ pub fn resume(
 
 /// Attacks a finished run again.
 pub fn attack(args: &AttackArgs, output: OutputArgs) -> Result<Exit, Failure> {
-    let archive = Archive::open(find_run(&args.run))?;
+    if let Some(scenario) = &args.scenario {
+        let finished = foreign::attack(args, scenario, &mut Progress::new(output))?;
+        return conclude("attack", &finished, output);
+    }
+    let archive = Archive::open(find_run(&args.run)).map_err(|failure| {
+        if foreign::has_checkpoints(&args.run) {
+            foreign::without_scenario(&args.run)
+        } else {
+            failure
+        }
+    })?;
     let file = archive
         .resolved
         .file
@@ -124,8 +139,12 @@ pub fn validate(args: &ScenarioArgs, output: OutputArgs) -> Result<Exit, Failure
 }
 
 /// Says what a run will cost.
-pub fn plan(args: &ScenarioArgs, output: OutputArgs) -> Result<Exit, Failure> {
-    let forecast = foresee::forecast(&resolve(args)?)?;
+pub fn plan(args: &PlanArgs, output: OutputArgs) -> Result<Exit, Failure> {
+    let resolved = resolve(&args.scenario)?;
+    if let Some(path) = &args.records {
+        roll::write(&resolved, path)?;
+    }
+    let forecast = foresee::forecast(&resolved)?;
     if output.json {
         print_json("plan", Exit::Ok, json!({ "forecast": forecast }))?;
     } else {

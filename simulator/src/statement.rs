@@ -138,7 +138,15 @@ impl Statement {
         let holdings = Holdings::new(by_subject.values().cloned());
         let mut odometer = followed(accountant(), ledger.entries());
         let everybody = Everybody::read(&mut odometer, &holdings, delta);
-        let guarantees = guarantees(&mut odometer, &holdings, &everybody, delta);
+        let mut guarantees = guarantees(&mut odometer, &holdings, &everybody, delta);
+        let checkpoints = resolved.file.scenario.checkpoints.as_ref();
+        let unknown = checkpoints.is_some_and(|checkpoints| checkpoints.ledger.is_none());
+        for guarantee in guarantees.iter_mut().filter(|_| unknown) {
+            guarantee.why_infinite = Some(
+                "the models were trained elsewhere and no ledger came with them, so what was released is unknown"
+                    .to_owned(),
+            );
+        }
         let budget = privacy.budget().map(|budget| shown::Budget {
             unit: unit(budget.unit),
             epsilon: budget.epsilon.get().into(),
@@ -149,13 +157,28 @@ impl Statement {
                 .map_or(shown::Epsilon::INFINITE, |guarantee| guarantee.epsilon),
         });
         let promise = shown::PrivacyStatement {
-            protection: privacy.protection.name().to_owned(),
-            mechanism: privacy.protection.in_words().to_owned(),
+            protection: match checkpoints {
+                None => privacy.protection.name(),
+                Some(_) if unknown => "unknown",
+                Some(_) => "as the ledger says",
+            }
+            .to_owned(),
+            mechanism: match checkpoints {
+                None => privacy.protection.in_words(),
+                Some(_) if unknown => "Trained elsewhere; no ledger came with the models.",
+                Some(_) => "Trained elsewhere; what was released is what the ledger says that came with the models.",
+            }
+            .to_owned(),
             rounds: by_round(ledger, rounds, &holdings, &everybody, &guarantees),
             guarantees,
             budget,
             notes: everybody.note.into_iter().collect(),
-            observers: observers::observers(&resolved.file.scenario),
+            // Who sees what of a training that happened elsewhere is not for us to say.
+            observers: if checkpoints.is_some() {
+                Vec::new()
+            } else {
+                observers::observers(&resolved.file.scenario)
+            },
         };
         Self {
             promise,

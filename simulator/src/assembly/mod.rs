@@ -70,7 +70,7 @@ pub fn report(outcome: Outcome<'_>) -> RunReport {
             plan_digest: plan.to_string(),
             seed: scenario.seed,
             siloscope_version: resolved.plan.siloscope.clone(),
-            command: format!("siloscope run {}", resolved.file.file.display()),
+            command: command(resolved),
             nouns: settings::nouns(&resolved.plan.data.name),
         },
         ending,
@@ -214,6 +214,16 @@ fn gates(resolved: &Resolved, leak: &Leak, utility: &Utility, statement: &Statem
     .collect()
 }
 
+/// How to repeat it.
+fn command(resolved: &Resolved) -> String {
+    let file = resolved.file.file.display();
+    if resolved.file.scenario.checkpoints.is_some() {
+        format!("siloscope attack DIR --scenario {file}")
+    } else {
+        format!("siloscope run {file}")
+    }
+}
+
 /// What a reader must know before quoting a number of this run.
 fn notes(resolved: &Resolved, own: bool) -> Vec<Note> {
     let note = |kind, text: &str| Note {
@@ -254,6 +264,16 @@ fn notes(resolved: &Resolved, own: bool) -> Vec<Note> {
         notes.push(note(
             NoteKind::Limit,
             "A record's ε may exceed its subject's: a record more or less does not remove a clipped average or update, it replaces it by another, which can lie twice as far away.",
+        ));
+    }
+    if let Some(checkpoints) = &resolved.file.scenario.checkpoints {
+        notes.push(note(
+            NoteKind::Limit,
+            if checkpoints.ledger.is_none() {
+                "The models were trained elsewhere and no ledger came with them: no ε is known, which is stated as ∞."
+            } else {
+                "The models were trained elsewhere: every ε rests on the ledger that came with them, and on the data lying in the silos as it says."
+            },
         ));
     }
     let without = resolved.world.adversary.without_fresh().len();

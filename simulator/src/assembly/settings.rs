@@ -8,6 +8,8 @@ pub fn settings(scenario: &Scenario) -> Vec<SettingsGroup> {
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(scenario) else {
         return Vec::new();
     };
+    let checkpoints = scenario.checkpoints.as_ref();
+    let assumed = checkpoints.map_or(&[][..], |checkpoints| &checkpoints.assumed);
     [
         "data",
         "federation",
@@ -18,8 +20,11 @@ pub fn settings(scenario: &Scenario) -> Vec<SettingsGroup> {
         "adversary",
         "attacks",
         "gates",
+        "checkpoints",
     ]
     .into_iter()
+    // What a file of foreign checkpoints left out was filled in and says nothing about their training.
+    .filter(|name| !assumed.iter().any(|assumed| assumed == name))
     .filter_map(|name| {
         Some(SettingsGroup {
             name: name.to_owned(),
