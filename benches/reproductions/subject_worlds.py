@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Holds the attacks against the reference worlds of docs/reproductions.md.
 
-    python3 benches/reproductions/subject_worlds.py target/release/siloscope [--worlds 5] [--setting base ...]
+    python3 benches/reproductions/subject_worlds.py target/release/siloscope [--worlds 5] [--setting base ...] [--lira]
 
 Worlds of people, 17 federations each (membership drawn anew), eight settings. Prints the mean AUC of each attack and
-record regime beside the reference, and what each world gives.
+record regime beside the reference, and what each world gives. With --lira one run a world trains 18 shadow federations and
+attacks each in turn, with 16 others as its shadows.
 """
 import argparse
 import concurrent.futures
@@ -76,24 +77,39 @@ def final_aucs(binary, keys, out):
     }
 
 
+def shadow_aucs(binary, keys, out):
+    """Mean AUC over 18 shadow federations, each attacked with 16 others as shadows, by attack and regime."""
+    kinds = '[{ kind = "loss-threshold" }, { kind = "loss-across-rounds", statistic = "count-of-drops" }, { kind = "lira" }]'
+    command = [binary, "run", str(SCENARIO), "--fresh", "--out", out, "--quiet", "--json", "--threads", "1"]
+    for key, value in (keys | {"adversary.shadows": 18, "attacks": kinds}).items():
+        command += ["--set", f"{key}={value}"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode not in (0, 5):
+        raise SystemExit(f"{' '.join(command)}: {answer.stderr}")
+    over = json.loads(answer.stdout)["report"]["leak"]["over_runs"]
+    return {(attack["attack"].removesuffix("/online"), attack["regime"]): attack["auc"] for attack in over}
+
+
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("binary")
     args.add_argument("--worlds", type=int, default=5)
     args.add_argument("--setting", nargs="*", choices=SETTINGS, default=list(SETTINGS))
     args.add_argument("--jobs", type=int, default=2)
+    args.add_argument("--lira", action="store_true")
     args = args.parse_args()
     worlds = range(1, args.worlds + 1)
     with tempfile.TemporaryDirectory() as out, concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for name in args.setting:
-            runs = [changes(name, world, seed) for world in worlds for seed in FEDERATIONS]
-            found = list(pool.map(lambda keys: final_aucs(args.binary, keys, out), runs))
+            federations, aucs_of = ([1], shadow_aucs) if args.lira else (FEDERATIONS, final_aucs)
+            runs = [changes(name, world, seed) for world in worlds for seed in federations]
+            found = list(pool.map(lambda keys: aucs_of(args.binary, keys, out), runs))
             print(name, flush=True)
             for (column, title), reference in zip(COLUMNS.items(), REFERENCE[name]):
                 values = [aucs[column] for aucs in found if column in aucs]
                 if not values:
                     continue
-                by_world = [values[i : i + len(FEDERATIONS)] for i in range(0, len(values), len(FEDERATIONS))]
+                by_world = [values[i : i + len(federations)] for i in range(0, len(values), len(federations))]
                 means = " ".join(f"{statistics.mean(world):.3f}" for world in by_world)
                 mean = statistics.mean(values)
                 miss = "" if abs(mean - reference) <= 0.04 else "  beyond 0.04"
