@@ -14,10 +14,10 @@ pub fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5 · 2²³ rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.clamp(-87.0, 88.0);
-    let n = (clamped * LOG2_E + ROUND) - ROUND;
+    let n = clamped.mul_add(LOG2_E, ROUND) - ROUND;
     // ln 2 in two parts, the first with so few bits that n times it is exact.
-    let r = (clamped - n * (355.0 / 512.0)) + n * 2.121_944_4e-4;
-    let mut series = 1.0 / 5040.0;
+    let r = n.mul_add(2.121_944_4e-4, n.mul_add(-355.0 / 512.0, clamped));
+    let mut series = 1.0_f32 / 5040.0;
     for term in [
         1.0 / 720.0,
         1.0 / 120.0,
@@ -27,7 +27,7 @@ pub fn exp(x: f32) -> f32 {
         1.0,
         1.0,
     ] {
-        series = series * r + term;
+        series = series.mul_add(r, term);
     }
     let power = f32::from_bits(((n + ROUND).to_bits().wrapping_add(127)) << 23);
     if x < -87.0 { 0.0 } else { series * power }
@@ -45,7 +45,11 @@ pub fn sigmoid(x: f32) -> f32 {
 #[must_use]
 pub fn tanh(x: f32) -> f32 {
     let t = x * x;
-    let near = x * (1.0 - t * (1.0 / 3.0 - t * (2.0 / 15.0 - t * (17.0 / 315.0))));
+    let near = t
+        .mul_add(-17.0 / 315.0, 2.0 / 15.0)
+        .mul_add(t, -1.0 / 3.0)
+        .mul_add(t, 1.0)
+        * x;
     let far = 1.0 - 2.0 / (1.0 + exp(2.0 * x));
     if t < 0.02 { near } else { far }
 }

@@ -1,19 +1,24 @@
 //! The arithmetic of the CPU path: matrix products and loops over vectors.
 //!
-//! The one crate of the workspace that says `unsafe`: once for `gemm`, which takes raw pointers ([`matmul`]
-//! checks every shape first), and once, behind the feature `cuda`, to look for a driver. Loops are compiled for several instruction sets and the widest that the machine has
-//! is taken at run time; they fix the order of every sum and never contract a product and a sum into one
-//! rounding, so which set it was cannot be seen in the result. Everything runs on the calling thread: a
-//! silo keeps to one core.
+//! Everything is compiled for several instruction sets and the widest that the machine has is taken at run time. The
+//! order of every sum is fixed, and a product and a sum share one rounding where they are written so and nowhere
+//! else; so which set it was cannot be seen in the result. Everything runs on the calling thread: a silo keeps to
+//! one core. Nothing is `unsafe` but one line, behind the feature `cuda`, that looks for a driver.
+
+// Exact values are compared where every rounding is known.
+#![cfg_attr(test, allow(clippy::float_cmp))]
 
 mod activation;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod matrix;
+mod panels;
+mod product;
 mod vector;
 
 pub use activation::{exp, sigmoid, tanh};
 #[cfg(feature = "cuda")]
 pub use cuda::cuda_devices;
-pub use matrix::{Matrix, Write, matmul};
-pub use vector::{add, add_scaled, dot, scale, squared_norm, vectorised};
+pub use matrix::{Matrix, Write};
+pub use product::{Packed, gram, matmul, matmul_packed};
+pub use vector::{add, add_scaled, dot, largest, reduce, scale, squared_norm, total, vectorised};

@@ -1,13 +1,14 @@
 //! The loss: cross-entropy of the softmax.
 
 use crate::RecordScore;
+use kernels::exp;
 
 /// Writes the gradient of `weight · loss` by the logits; gives the loss, `−ln softmax(logits)[label]`.
 pub(crate) fn gradient(logits: &[f32], label: u32, weight: f32, gradient: &mut [f32]) -> f64 {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut total = 0.0;
     for (out, &logit) in gradient.iter_mut().zip(logits) {
-        *out = (logit - top).exp();
+        *out = exp(logit - top);
         total += *out;
     }
     let scale = weight / total;

@@ -2,7 +2,7 @@
 
 use super::{Layer, resize};
 use crate::architecture::AttentionSpec;
-use kernels::{Matrix, Write, exp, matmul, vectorised};
+use kernels::{Matrix, Write, exp, largest, matmul, reduce, total, vectorised};
 
 /// `softmax(Q Kᵀ / √d) V`, head by head. Reads `[positions, 3 width]`: queries, keys, values side by side.
 pub(super) struct Attention {
@@ -125,10 +125,17 @@ impl Layer for Attention {
                 .chunks_exact_mut(positions)
                 .zip(weights.chunks_exact(positions));
             for (g, weights) in places {
-                let mean = kernels::dot(g, weights) as f32;
-                for (g, weight) in g.iter_mut().zip(weights) {
-                    *g = (*g - mean) * weight * scale;
-                }
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let mut sums = [0.0; 16];
+                        reduce(&mut sums, positions, |s| g[s] * weights[s]);
+                        let mean = total(sums);
+                        for (g, weight) in g.iter_mut().zip(weights) {
+                            *g = (*g - mean) * weight * scale;
+                        }
+                    },
+                );
             }
             let by_scores = Matrix::new(&gradient, positions, positions);
             put(0, by_scores, self.part(record, head, 1));
@@ -144,15 +151,19 @@ impl Layer for Attention {
 
 /// Replaces `scores` by the softmax of their products with `scale`.
 fn softmax(scores: &mut [f32], scale: f32) {
-    let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let top = largest(scores);
     vectorised(
         #[inline(always)]
         || {
             for score in scores.iter_mut() {
                 *score = exp((*score - top) * scale);
             }
+            let mut sums = [0.0; 16];
+            reduce(&mut sums, scores.len(), |i| scores[i]);
+            let share = 1.0 / total(sums);
+            for score in scores.iter_mut() {
+                *score *= share;
+            }
         },
     );
-    let total: f32 = scores.iter().sum();
-    kernels::scale(scores, 1.0 / total);
 }

@@ -1,6 +1,7 @@
 //! Gated recurrent units.
 
 use super::linear::affine;
+use super::recurrence::{Recurrence, States};
 use super::weights::WeightGradient;
 use super::{Layer, resize};
 use crate::architecture::RecurrentSpec;
@@ -15,6 +16,7 @@ pub(super) struct Gru {
     spec: RecurrentSpec,
     of_inputs: WeightGradient,
     of_states: WeightGradient,
+    recurrence: Recurrence,
     /// State before each position. Shape: `[rows, positions, hidden]`.
     states: Vec<f32>,
     /// First `x W + b`, then what the gates let through. Shape: `[rows, positions, 3 hidden]`.
@@ -24,8 +26,6 @@ pub(super) struct Gru {
     /// The loss's gradients by `x W + b` and by `h U + c`. Shape: as `gates`.
     by_inputs: Vec<f32>,
     by_states: Vec<f32>,
-    /// The loss's gradient by the state. Shape: `[rows, hidden]`.
-    by_state: Vec<f32>,
 }
 
 impl Gru {
@@ -39,12 +39,12 @@ impl Gru {
             spec,
             of_inputs: WeightGradient::new(positions, inputs, 3 * hidden),
             of_states: WeightGradient::new(positions, hidden, 3 * hidden),
+            recurrence: Recurrence::new(spec, 3 * hidden),
             states: Vec::new(),
             gates: Vec::new(),
             recurrent: Vec::new(),
             by_inputs: Vec::new(),
             by_states: Vec::new(),
-            by_state: Vec::new(),
         }
     }
 
@@ -65,7 +65,6 @@ impl Layer for Gru {
         for buffer in [&mut self.gates, &mut self.recurrent] {
             resize(buffer, rows * positions * wide);
         }
-        self.states.clear();
         resize(&mut self.states, rows * positions * hidden);
         let (of_inputs, of_states) = weights.split_at(self.split());
         affine(
@@ -80,33 +79,22 @@ impl Layer for Gru {
         for recurrent in self.recurrent.chunks_exact_mut(wide) {
             recurrent.copy_from_slice(bias);
         }
-        for t in 0..positions {
-            let states = &self.states[t * hidden..];
-            let states = Matrix::strided(states, rows, hidden, positions * hidden);
-            let out = &mut self.recurrent[t * wide..];
-            matmul(
-                out,
-                positions * wide,
-                Write::Add,
-                states,
-                Matrix::new(matrix, hidden, wide),
-            );
-            for row in 0..rows {
-                let at = row * positions + t;
-                let gates = &mut self.gates[at * wide..(at + 1) * wide];
-                let recurrent = &self.recurrent[at * wide..(at + 1) * wide];
-                let state = &mut output[at * hidden..(at + 1) * hidden];
-                step(
-                    gates,
-                    recurrent,
-                    &self.states[at * hidden..(at + 1) * hidden],
-                    state,
-                );
-                if t + 1 < positions {
-                    self.states[(at + 1) * hidden..(at + 2) * hidden].copy_from_slice(state);
-                }
-            }
-        }
+        let mut states = States {
+            values: &mut self.states,
+            width: hidden,
+            start: 0,
+        };
+        let all_gates = &mut self.gates;
+        self.recurrence.forward(
+            matrix,
+            &mut states,
+            &mut self.recurrent,
+            output,
+            |place, recurrent, before, state| {
+                let gates = &mut all_gates[place.at * wide..(place.at + 1) * wide];
+                step(gates, recurrent, before, state);
+            },
+        );
     }
 
     fn backward(
@@ -126,29 +114,27 @@ impl Layer for Gru {
         for buffer in [&mut self.by_inputs, &mut self.by_states] {
             resize(buffer, rows * positions * wide);
         }
-        self.by_state.clear();
-        resize(&mut self.by_state, rows * hidden);
         let (of_inputs, of_states) = weights.split_at(self.split());
-        let matrix = Matrix::new(of_states, hidden, wide).transposed();
-        for t in (0..positions).rev() {
-            for row in 0..rows {
-                let at = row * positions + t;
-                let place = at * wide..(at + 1) * wide;
-                let state = at * hidden..(at + 1) * hidden;
+        let (gates, recurrent, states) = (&self.gates, &self.recurrent, &self.states);
+        let by_inputs = &mut self.by_inputs;
+        self.recurrence.backward(
+            &of_states[..hidden * wide],
+            &mut self.by_states,
+            Write::Add,
+            |place, by_states, by_state| {
+                let products = place.at * wide..(place.at + 1) * wide;
+                let state = place.at * hidden..(place.at + 1) * hidden;
                 step_back(
-                    &self.gates[place.clone()],
-                    &self.recurrent[place.clone()],
-                    &self.states[state.clone()],
+                    &gates[products.clone()],
+                    &recurrent[products.clone()],
+                    &states[state.clone()],
                     &output_gradient[state],
-                    &mut self.by_state[row * hidden..(row + 1) * hidden],
-                    &mut self.by_inputs[place.clone()],
-                    &mut self.by_states[place],
+                    by_state,
+                    &mut by_inputs[products],
+                    by_states,
                 );
-            }
-            let by_states = &self.by_states[t * wide..];
-            let by_states = Matrix::strided(by_states, rows, wide, positions * wide);
-            matmul(&mut self.by_state, hidden, Write::Add, by_states, matrix);
-        }
+            },
+        );
         let by_inputs = Matrix::new(&self.by_inputs, rows * positions, wide);
         let matrix = Matrix::new(of_inputs, inputs, wide).transposed();
         matmul(input_gradient, inputs, Write::Replace, by_inputs, matrix);
@@ -188,7 +174,7 @@ impl Layer for Gru {
 
     /// Every position is a product of its own with as many rows.
     fn fewest_rows(&self) -> usize {
-        64
+        32
     }
 
     fn workspace(&self) -> usize {

@@ -79,6 +79,16 @@ impl Layer for Linear {
             .add_gradients(input, output_gradient, units, factors, sum);
     }
 
+    /// Weights that are read once a row, or nearly, are worth waiting for more rows.
+    fn fewest_rows(&self) -> usize {
+        let weights = self.inputs * self.outputs;
+        if self.positions == 1 && weights > 1 << 17 {
+            32
+        } else {
+            2
+        }
+    }
+
     fn workspace(&self) -> usize {
         self.gradient.workspace()
     }

@@ -1,5 +1,6 @@
 //! Long short-term memory.
 
+use super::recurrence::{Recurrence, States};
 use super::weights::WeightGradient;
 use super::{Layer, resize};
 use crate::architecture::RecurrentSpec;
@@ -14,6 +15,7 @@ use kernels::{Matrix, Write, matmul, sigmoid, tanh, vectorised};
 pub(super) struct Lstm {
     spec: RecurrentSpec,
     gradient: WeightGradient,
+    recurrence: Recurrence,
     /// Input and state before each position. Shape: `[rows, positions, inputs + hidden]`.
     joined: Vec<f32>,
     /// What the gates let through. Shape: `[rows, positions, 4 hidden]`.
@@ -22,7 +24,6 @@ pub(super) struct Lstm {
     cells: Vec<f32>,
     /// The loss's gradient by what the gates' functions read. Shape: as `gates`.
     by_gates: Vec<f32>,
-    by_state: Vec<f32>,
     by_cell: Vec<f32>,
 }
 
@@ -36,11 +37,11 @@ impl Lstm {
         Self {
             spec,
             gradient: WeightGradient::new(positions, inputs + hidden, 4 * hidden),
+            recurrence: Recurrence::new(spec, 4 * hidden),
             joined: Vec::new(),
             gates: Vec::new(),
             cells: Vec::new(),
             by_gates: Vec::new(),
-            by_state: Vec::new(),
             by_cell: Vec::new(),
         }
     }
@@ -76,42 +77,24 @@ impl Layer for Lstm {
             x,
             Matrix::new(matrix, inputs, wide),
         );
-        let recurrent = Matrix::new(&matrix[inputs * wide..], hidden, wide);
-        for t in 0..positions {
-            if t == 0 {
-                for joined in self.joined.chunks_exact_mut(positions * width) {
-                    joined[inputs..width].fill(0.0);
-                }
-            } else {
-                let state = &self.joined[t * width + inputs..];
-                let state = Matrix::strided(state, rows, hidden, positions * width);
-                matmul(
-                    &mut self.gates[t * wide..],
-                    positions * wide,
-                    Write::Add,
-                    state,
-                    recurrent,
-                );
-            }
-            let (before, cells) = self.cells.split_at_mut(t * rows * hidden);
-            let before = &before[before.len() - before.len().min(rows * hidden)..];
-            for row in 0..rows {
-                let at = row * positions + t;
-                let state = &mut output[at * hidden..(at + 1) * hidden];
-                let before = before.get(row * hidden..(row + 1) * hidden);
-                let cell = &mut cells[row * hidden..(row + 1) * hidden];
-                step(
-                    &mut self.gates[at * wide..(at + 1) * wide],
-                    before,
-                    cell,
-                    state,
-                );
-                if t + 1 < positions {
-                    let next = (at + 1) * width;
-                    self.joined[next + inputs..next + width].copy_from_slice(state);
-                }
-            }
-        }
+        let mut states = States {
+            values: &mut self.joined,
+            width,
+            start: inputs,
+        };
+        let all_cells = &mut self.cells;
+        self.recurrence.forward(
+            &matrix[inputs * wide..],
+            &mut states,
+            &mut self.gates,
+            output,
+            |place, gates, _, state| {
+                let (before, cells) = all_cells.split_at_mut(place.position * rows * hidden);
+                let before = &before[before.len() - before.len().min(rows * hidden)..];
+                let mine = place.row * hidden..(place.row + 1) * hidden;
+                step(gates, before.get(mine.clone()), &mut cells[mine], state);
+            },
+        );
     }
 
     fn backward(
@@ -129,35 +112,27 @@ impl Layer for Lstm {
         } = self.spec;
         let wide = 4 * hidden;
         resize(&mut self.by_gates, rows * positions * wide);
-        for buffer in [&mut self.by_state, &mut self.by_cell] {
-            buffer.clear();
-            resize(buffer, rows * hidden);
-        }
-        let recurrent = Matrix::new(&weights[inputs * wide..], hidden, wide).transposed();
-        for t in (0..positions).rev() {
-            for row in 0..rows {
-                let at = row * positions + t;
-                let mine = row * hidden..(row + 1) * hidden;
-                let cell = &self.cells[t * rows * hidden..][mine.clone()];
-                let before = t
-                    .checked_sub(1)
-                    .map(|t| &self.cells[t * rows * hidden..][mine.clone()]);
+        self.by_cell.clear();
+        resize(&mut self.by_cell, rows * hidden);
+        let (gates, cells, by_cells) = (&self.gates, &self.cells, &mut self.by_cell);
+        self.recurrence.backward(
+            &weights[inputs * wide..(inputs + hidden) * wide],
+            &mut self.by_gates,
+            Write::Replace,
+            |place, by_gates, by_state| {
+                let mine = place.row * hidden..(place.row + 1) * hidden;
+                let cell = |position: usize| &cells[position * rows * hidden..][mine.clone()];
                 step_back(
-                    &self.gates[at * wide..(at + 1) * wide],
-                    before,
-                    cell,
-                    &output_gradient[at * hidden..(at + 1) * hidden],
-                    &self.by_state[mine.clone()],
-                    &mut self.by_cell[mine],
-                    &mut self.by_gates[at * wide..(at + 1) * wide],
+                    &gates[place.at * wide..(place.at + 1) * wide],
+                    place.position.checked_sub(1).map(cell),
+                    cell(place.position),
+                    &output_gradient[place.at * hidden..(place.at + 1) * hidden],
+                    by_state,
+                    &mut by_cells[mine.clone()],
+                    by_gates,
                 );
-            }
-            if t > 0 {
-                let gates =
-                    Matrix::strided(&self.by_gates[t * wide..], rows, wide, positions * wide);
-                matmul(&mut self.by_state, hidden, Write::Replace, gates, recurrent);
-            }
-        }
+            },
+        );
         let gates = Matrix::new(&self.by_gates, rows * positions, wide);
         let by_input = Matrix::new(weights, inputs, wide).transposed();
         matmul(input_gradient, inputs, Write::Replace, gates, by_input);
@@ -192,7 +167,7 @@ impl Layer for Lstm {
 
     /// Every position is a product of its own with as many rows.
     fn fewest_rows(&self) -> usize {
-        64
+        32
     }
 
     fn workspace(&self) -> usize {

@@ -19,6 +19,7 @@ mod max_pool;
 mod network;
 mod normalize;
 mod pooling;
+mod recurrence;
 mod relu;
 mod residual;
 mod shift;
@@ -77,7 +78,7 @@ trait Layer: Send {
 
     /// The fewest rows that a micro-batch should have for the layer's products to be worth their set-up.
     fn fewest_rows(&self) -> usize {
-        8
+        2
     }
 
     /// Floats of working memory a record, beside inputs and outputs: what a micro-batch must hold.

@@ -3,7 +3,7 @@
 use super::{Layer, formed, resize};
 use crate::architecture::NormSpec;
 use crate::arrangement::Units;
-use kernels::{add, vectorised};
+use kernels::{reduce, total, vectorised};
 
 /// Added to the variance, as in PyTorch.
 const EPSILON: f32 = 1e-5;
@@ -41,12 +41,18 @@ impl Normalize {
             let (by_scale, by_shift) = gradient.split_at_mut(channels);
             let record = row * width..(row + 1) * width;
             let places = output_gradient[record.clone()].chunks_exact(channels);
-            for (g, normed) in places.zip(self.normed[record].chunks_exact(channels)) {
-                add(by_shift, g);
-                for ((sum, g), normed) in by_scale.iter_mut().zip(g).zip(normed) {
-                    *sum += g * normed;
-                }
-            }
+            let places = places.zip(self.normed[record].chunks_exact(channels));
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (g, normed) in places {
+                        for c in 0..channels {
+                            by_scale[c] += g[c] * normed[c];
+                            by_shift[c] += g[c];
+                        }
+                    }
+                },
+            );
         }
     }
 }
@@ -76,19 +82,20 @@ impl Layer for Normalize {
                     for (g, scale) in scales.iter_mut().enumerate() {
                         let mine = g * group..(g + 1) * group;
                         let count = (places * group) as f32;
-                        let mut sum = 0.0;
+                        let mut sums = [0.0; 16];
                         for place in x.chunks_exact(channels) {
-                            sum += place[mine.clone()].iter().sum::<f32>();
+                            let place = &place[mine.clone()];
+                            reduce(&mut sums, group, |c| place[c]);
                         }
-                        let mean = sum / count;
-                        let mut squares = 0.0;
+                        let mean = total(sums) / count;
+                        let mut squares = [0.0; 16];
                         for place in x.chunks_exact(channels) {
-                            squares += place[mine.clone()]
-                                .iter()
-                                .map(|x| (x - mean) * (x - mean))
-                                .sum::<f32>();
+                            let place = &place[mine.clone()];
+                            reduce(&mut squares, group, |c| {
+                                (place[c] - mean) * (place[c] - mean)
+                            });
                         }
-                        *scale = 1.0 / (squares / count + EPSILON).sqrt();
+                        *scale = 1.0 / (total(squares) / count + EPSILON).sqrt();
                         for (x, normed) in x
                             .chunks_exact(channels)
                             .zip(normed.chunks_exact_mut(channels))
@@ -137,24 +144,30 @@ impl Layer for Normalize {
             .chunks_exact(part)
             .zip(self.scales.chunks_exact(groups));
         for ((g, out), (normed, scales)) in gradients.zip(known) {
-            for (index, scale) in scales.iter().enumerate() {
-                let mine = index * group..(index + 1) * group;
-                let (mut mean, mut slope) = (0.0, 0.0);
-                for (g, normed) in g.chunks_exact(channels).zip(normed.chunks_exact(channels)) {
-                    for c in mine.clone() {
-                        mean += gamma[c] * g[c];
-                        slope += gamma[c] * g[c] * normed[c];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (index, scale) in scales.iter().enumerate() {
+                        let mine = index * group..(index + 1) * group;
+                        let gamma = &gamma[mine.clone()];
+                        let (mut means, mut slopes) = ([0.0; 16], [0.0; 16]);
+                        let places = g.chunks_exact(channels).zip(normed.chunks_exact(channels));
+                        for (g, normed) in places.clone() {
+                            let (g, normed) = (&g[mine.clone()], &normed[mine.clone()]);
+                            reduce(&mut means, group, |c| gamma[c] * g[c]);
+                            reduce(&mut slopes, group, |c| gamma[c] * g[c] * normed[c]);
+                        }
+                        let count = (places.len() * group) as f32;
+                        let (mean, slope) = (total(means) / count, total(slopes) / count);
+                        for ((g, normed), out) in places.zip(out.chunks_exact_mut(channels)) {
+                            let (g, normed) = (&g[mine.clone()], &normed[mine.clone()]);
+                            for (c, out) in out[mine.clone()].iter_mut().enumerate() {
+                                *out = scale * (gamma[c] * g[c] - mean - normed[c] * slope);
+                            }
+                        }
                     }
-                }
-                let count = (places * group) as f32;
-                (mean, slope) = (mean / count, slope / count);
-                let places = g.chunks_exact(channels).zip(normed.chunks_exact(channels));
-                for ((g, normed), out) in places.zip(out.chunks_exact_mut(channels)) {
-                    for c in mine.clone() {
-                        out[c] = scale * (gamma[c] * g[c] - mean - normed[c] * slope);
-                    }
-                }
-            }
+                },
+            );
         }
     }
 

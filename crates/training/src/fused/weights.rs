@@ -15,7 +15,7 @@
 
 use super::resize;
 use crate::arrangement::Units;
-use kernels::{Matrix, Write, add, add_scaled, dot, matmul, scale, squared_norm};
+use kernels::{Matrix, Write, add, add_scaled, dot, gram, matmul, scale, squared_norm};
 
 /// Gradient of one weight matrix `[inputs, outputs]` and its bias `[outputs]`, in this order.
 pub(super) struct WeightGradient {
@@ -103,18 +103,30 @@ impl WeightGradient {
     }
 
     fn ghost(&mut self, x: &[f32], g: &[f32], positions: usize) -> f64 {
-        let gram = |out: &mut Vec<f32>, values: &[f32], width: usize| {
-            resize(out, positions * positions);
-            let rows = Matrix::new(values, positions, width);
-            matmul(out, positions, Write::Replace, rows, rows.transposed());
-        };
-        gram(&mut self.gram_inputs, x, self.inputs);
-        gram(&mut self.gram_outputs, g, self.outputs);
-        self.gram_inputs
-            .iter_mut()
-            .for_each(|product| *product += 1.0);
+        let square = positions * positions;
+        resize(&mut self.gram_inputs, square);
+        resize(&mut self.gram_outputs, square);
+        gram(
+            &mut self.gram_inputs,
+            Matrix::new(x, positions, self.inputs),
+        );
+        gram(
+            &mut self.gram_outputs,
+            Matrix::new(g, positions, self.outputs),
+        );
+        let by_inputs = self.gram_inputs.chunks_exact_mut(positions);
+        let by_outputs = self.gram_outputs.chunks_exact(positions);
+        let mut total = 0.0;
+        for (t, (by_inputs, by_outputs)) in by_inputs.zip(by_outputs).enumerate() {
+            by_inputs[..=t]
+                .iter_mut()
+                .for_each(|product| *product += 1.0);
+            // Both are symmetric: what lies before the diagonal counts twice.
+            total += 2.0 * dot(&by_inputs[..t], &by_outputs[..t])
+                + f64::from(by_inputs[t] * by_outputs[t]);
+        }
         // Rounding may leave a gradient that cancels out with a square just below zero.
-        dot(&self.gram_inputs, &self.gram_outputs).max(0.0)
+        total.max(0.0)
     }
 
     /// Adds every unit's gradient times its factor to `sum`: `[inputs · outputs + outputs]`.
