@@ -4,7 +4,7 @@
 
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier, SamplingRate};
 use data::{Dataset, DatasetParts, Features};
-use primitives::{ModelVector, Role, Round, Seed, SiloId, Stream, SubjectId, normal};
+use primitives::{ModelVector, Role, Round, Seed, SiloId, Stream, SubjectId, noise};
 use protocol::{Task, UpdateMetrics, Weights};
 use siloscope_clients::{
     Audience, LocalTrainer, SgdPool, SgdTrainer, TrainError, planned_releases,
@@ -26,7 +26,7 @@ fn seed() -> Seed {
 /// Sixty records of ten subjects, four features, three classes.
 fn dataset() -> Arc<Dataset> {
     let mut features = vec![0.0; 60 * 4];
-    normal::add_noise(
+    noise::add(
         &mut seed().stream(Stream::run(Role::Generate)),
         1.0,
         &mut features,

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "not every test file uses every helper")]
 
 use accounting::{Mechanism, NoiseMultiplier, SamplingRate};
-use primitives::{Digest, ModelVector, Role, Round, Seed, SiloId, Stream, normal};
+use primitives::{Digest, ModelVector, Role, Round, Seed, SiloId, Stream, noise};
 use protocol::{
     Compression, Message, MessageReader, OpenGate, Release, SiloUpdate, Task, ToCoordinator,
     ToSilo, UpdateMetrics, Weights, encode,
@@ -72,7 +72,7 @@ impl LocalTrainer for Toy {
         let target = Self::target(self.silo);
         let mut delta = vec![0.0_f32; task.model.len()];
         let stream = Stream::silo(Role::Noise, self.silo, task.round);
-        normal::add_noise(&mut seed().stream(stream), self.noise, &mut delta);
+        noise::add(&mut seed().stream(stream), self.noise, &mut delta);
         for ((delta, &start), target) in delta.iter_mut().zip(task.model.as_slice()).zip(target) {
             let mut w = f64::from(start);
             for _ in 0..LOCAL_STEPS {

@@ -14,6 +14,7 @@ mod digest;
 mod ids;
 mod keystream;
 mod model;
+pub mod noise;
 pub mod normal;
 mod seed;
 

@@ -3,7 +3,7 @@
 
 use accounting::ClipNorm;
 use criterion::{Criterion, criterion_group, criterion_main};
-use primitives::{Role, Seed, Stream, normal};
+use primitives::{Role, Seed, Stream, noise};
 use siloscope_training::architecture::ImageShape;
 use siloscope_training::{
     Backend, Batch, ClipStyle, Clipping, ConvnetShape, InputShape, ModelConfig,
@@ -56,7 +56,7 @@ fn step(criterion: &mut Criterion) {
         let stream = |role| Seed::from_number(1).stream(Stream::run(role));
         let weights = model.initial(&mut stream(Role::Init));
         let mut features = vec![0.0; RECORDS * model.inputs()];
-        normal::add_noise(&mut stream(Role::Generate), 1.0, &mut features);
+        noise::add(&mut stream(Role::Generate), 1.0, &mut features);
         let labels: Vec<u32> = (0..RECORDS as u32).map(|i| i % 10).collect();
         let subjects: Vec<u32> = (0..RECORDS as u32).map(|i| i / 4).collect();
         let batch = Batch {
@@ -77,7 +77,7 @@ fn step(criterion: &mut Criterion) {
         }
         criterion.bench_function(&format!("step/{name}-noise/{RECORDS}"), |bencher| {
             let mut rng = stream(Role::Noise);
-            bencher.iter(|| normal::add_noise(&mut rng, 1.0, &mut sum));
+            bencher.iter(|| noise::add(&mut rng, 1.0, &mut sum));
         });
     }
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 use accounting::ClipNorm;
-use primitives::{Role, Seed, Stream, normal};
+use primitives::{Role, Seed, Stream, noise};
 use siloscope_training::architecture::ImageShape;
 use siloscope_training::{
     Backend, Batch, Clipping, ConvnetShape, InputShape, ModelConfig, Recurrent,
@@ -105,7 +105,7 @@ fn time(workload: &Workload, clipping: &Clipping, noise: f64, steps: usize) -> (
     let stream = |role| Seed::from_number(1).stream(Stream::run(role));
     let mut weights = model.initial(&mut stream(Role::Init)).into_vec();
     let mut features = vec![0.0; workload.records * model.inputs()];
-    normal::add_noise(&mut stream(Role::Generate), 1.0, &mut features);
+    noise::add(&mut stream(Role::Generate), 1.0, &mut features);
     if let InputShape::Tokens { vocabulary, .. } = workload.input {
         for token in &mut features {
             *token = (token.abs() * 1000.0).floor() % vocabulary as f32;
@@ -135,7 +135,7 @@ fn time(workload: &Workload, clipping: &Clipping, noise: f64, steps: usize) -> (
             .add_clipped_sum(&weights, &batch, clipping, &mut sum)
             .expect("the batch fits the model");
         if noise > 0.0 {
-            normal::add_noise(&mut noises, noise, &mut sum);
+            noise::add(&mut noises, noise, &mut sum);
         }
         kernels::add_scaled(&mut weights, -1e-4 / workload.records as f32, &sum);
         if step >= 3 {

@@ -2,10 +2,12 @@
 
 use crate::optimizer::OptimizerState;
 use crate::sampling;
-use crate::{Architecture, Backend, Batch, Batches, ClipReport, LocalPlan, Network, NetworkError};
+use crate::{
+    Architecture, Backend, Batch, Batches, ClipReport, LocalPlan, Network, NetworkError, Optimizer,
+};
 use accounting::Mechanism;
 use data::Dataset;
-use primitives::{ModelVector, RecordId, Role, Round, Seed, Stream, normal};
+use primitives::{ModelVector, RecordId, Role, Round, Seed, Stream, noise};
 use rand_chacha::ChaCha20Rng;
 
 /// Runs local steps. Holds a network and buffers, and nothing of any silo between two calls: one for each thread.
@@ -77,9 +79,9 @@ impl LocalSgd {
         for _ in 0..plan.steps() {
             self.draw(plan, &mut order, &mut draws);
             self.gather(plan, dataset);
-            let report = self.gradient(plan, &model, &mut noise)?;
+            let report = self.gradient(plan, &model)?;
             clipping.add(&report);
-            self.descend(plan, rate, model.as_mut_slice());
+            self.descend(plan, rate, &mut noise, model.as_mut_slice());
         }
         let mut update = model;
         for (after, before) in update.as_mut_slice().iter_mut().zip(start.as_slice()) {
@@ -116,12 +118,11 @@ impl LocalSgd {
             .extend(self.rows.iter().map(|&row| plan.subject(row).0));
     }
 
-    /// Puts the noisy sum of the batch's clipped gradients into `gradient`.
+    /// Puts the sum of the batch's clipped gradients into `gradient`.
     fn gradient(
         &mut self,
         plan: &LocalPlan,
         model: &ModelVector,
-        noise: &mut ChaCha20Rng,
     ) -> Result<ClipReport, NetworkError> {
         let batch = Batch {
             features: &self.batch.features,
@@ -130,26 +131,24 @@ impl LocalSgd {
         };
         self.gradient.fill(0.0);
         let (clipping, gradient) = (plan.clipping(), &mut self.gradient);
-        let report = self
-            .network
-            .add_clipped_sum(model.as_slice(), &batch, &clipping, gradient)?;
-        let deviation = plan.noise_deviation();
-        if deviation > 0.0 {
-            normal::add_noise(noise, deviation, gradient);
-        }
-        Ok(report)
+        self.network
+            .add_clipped_sum(model.as_slice(), &batch, &clipping, gradient)
     }
 
-    fn descend(&mut self, plan: &LocalPlan, rate: f64, model: &mut [f32]) {
+    /// Adds the plan's noise to `gradient` and moves the model along it.
+    fn descend(&mut self, plan: &LocalPlan, rate: f64, rng: &mut ChaCha20Rng, model: &mut [f32]) {
         let divisor = plan.expected_batch().unwrap_or(self.rows.len() as f64);
-        let noise = plan.noise_deviation();
-        self.state.step(
-            plan.optimizer(),
-            rate,
-            (&self.gradient, divisor),
-            noise,
-            model,
-        );
+        let deviation = plan.noise_deviation();
+        let optimizer = plan.optimizer();
+        if deviation > 0.0 && optimizer == Optimizer::Sgd {
+            let factor = (-rate / divisor) as f32;
+            return noise::descend(rng, deviation, &self.gradient, factor, model);
+        }
+        if deviation > 0.0 {
+            noise::add(rng, deviation, &mut self.gradient);
+        }
+        let gradient = (&self.gradient[..], divisor);
+        self.state.step(optimizer, rate, gradient, deviation, model);
     }
 }
 

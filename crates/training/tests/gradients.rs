@@ -4,7 +4,7 @@
 mod oracle;
 
 use accounting::ClipNorm;
-use primitives::{Role, Seed, Stream, normal};
+use primitives::{Role, Seed, Stream, noise};
 use siloscope_training::architecture::{AttentionSpec, ImageShape, PoolSpec, RecurrentSpec};
 use siloscope_training::{
     Architecture, Backend, Batch, ClipBound, ClipStyle, Clipping, ConvnetShape, InputShape,
@@ -54,7 +54,7 @@ impl Case {
             .initial(&mut seed.stream(Stream::run(Role::Init)))
             .into_vec();
         let mut features = vec![0.0; records * model.inputs()];
-        normal::add_noise(
+        noise::add(
             &mut seed.stream(Stream::run(Role::Generate)),
             1.0,
             &mut features,
