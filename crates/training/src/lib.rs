@@ -13,7 +13,9 @@ mod local_sgd;
 mod loss;
 mod model_config;
 mod network;
+mod norm;
 mod optimizer;
+mod recurrent;
 pub mod sampling;
 mod tensor;
 mod training_config;
@@ -27,10 +29,10 @@ pub use evaluator::{Evaluator, accuracy};
 pub use fused::FusedNetwork;
 pub use local_plan::{LocalPlan, PlanError, Protection};
 pub use local_sgd::{LocalRun, LocalSgd};
-pub use model_config::{
-    ConvnetShape, InputShape, ModelConfig, ModelError, Norm, NormError, Recurrent,
-};
+pub use model_config::{ConvnetShape, InputShape, ModelConfig, ModelError};
 pub use network::{Network, RecordScore};
+pub use norm::{Norm, NormError};
 pub use optimizer::{Optimizer, Schedule};
+pub use recurrent::Recurrent;
 pub use tensor::TensorNetwork;
 pub use training_config::{Batches, LocalWork, TrainingConfig, TrainingConfigError};

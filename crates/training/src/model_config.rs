@@ -1,8 +1,8 @@
 //! The models that a scenario can name.
 
-use crate::Architecture;
 use crate::architecture::{ArchitectureError, ImageShape, LayerSpec};
 use crate::zoo::{convnet, dense, recurrent, resnet, transformer};
+use crate::{Architecture, Norm, Recurrent};
 use serde::{Deserialize, Serialize};
 
 /// A model by name, as a scenario's `[model]` table writes it.
@@ -61,84 +61,8 @@ pub enum ModelConfig {
     },
 }
 
-/// How a layer's numbers are brought to mean zero and variance one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Norm {
-    /// Within a record, in groups of channels.
-    #[default]
-    Group,
-}
-
-/// A normalisation that is not known, or breaks the guarantee.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NormError {
-    /// Batch norm.
-    #[error(
-        "model.norm = \"batch\" breaks every guarantee: it normalises a record with the mean and variance of other \
-         people's records, so no gradient is one record's own and clipping bounds nothing; use \"group\""
-    )]
-    Batch,
-    /// Anything else.
-    #[error("model.norm = {0:?} is unknown: \"group\" is the one there is")]
-    Unknown(String),
-}
-
-impl TryFrom<String> for Norm {
-    type Error = NormError;
-
-    fn try_from(name: String) -> Result<Self, NormError> {
-        match name.as_str() {
-            "group" => Ok(Self::Group),
-            "batch" => Err(NormError::Batch),
-            _ => Err(NormError::Unknown(name)),
-        }
-    }
-}
-
-impl From<Norm> for String {
-    fn from(norm: Norm) -> Self {
-        match norm {
-            Norm::Group => "group".to_owned(),
-        }
-    }
-}
-
-/// Sizes of a recurrent model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recurrent {
-    /// Numbers a character becomes.
-    #[serde(default = "defaults::embedding")]
-    pub embedding: usize,
-    /// Numbers of the state.
-    #[serde(default = "defaults::hidden")]
-    pub hidden: usize,
-    /// Recurrent layers on top of each other.
-    #[serde(default = "defaults::layers")]
-    pub layers: usize,
-}
-
-impl Recurrent {
-    fn check(&self) -> Result<&Self, ModelError> {
-        positive("embedding", self.embedding)?;
-        positive("hidden", self.hidden)?;
-        positive("layers", self.layers)?;
-        Ok(self)
-    }
-}
-
 /// What a scenario may leave out.
 mod defaults {
-    pub(super) const fn embedding() -> usize {
-        8
-    }
-    pub(super) const fn hidden() -> usize {
-        256
-    }
-    pub(super) const fn layers() -> usize {
-        2
-    }
     pub(super) const fn width() -> usize {
         128
     }
@@ -293,7 +217,11 @@ impl ModelConfig {
             } => {
                 positive("blocks", *blocks)?;
                 divides(("groups", *groups), ("channels", *channels))?;
-                resnet((*channels, *groups, *blocks), self.image(input)?, classes)
+                resnet(
+                    (*channels, *groups, *blocks),
+                    self.image(input)?,
+                    classes,
+                )
             }
         };
         Ok(Architecture::try_new(layers)?)
@@ -348,7 +276,7 @@ impl ModelConfig {
     }
 }
 
-const fn positive(key: &'static str, size: usize) -> Result<(), ModelError> {
+pub(crate) const fn positive(key: &'static str, size: usize) -> Result<(), ModelError> {
     if size == 0 {
         Err(ModelError::Size { key })
     } else {
