@@ -20,7 +20,8 @@ pub enum LayerSpec {
         /// Numbers a record.
         width: usize,
     },
-    /// Convolution with zero padding. `W`: `[kernel · kernel · channels, outputs]`.
+    /// Convolution with zero padding. `W`: `[kernel · kernel · channels, outputs]`; in groups, the weights and biases of
+    /// each group in turn.
     Conv2d(Conv2dSpec),
     /// Largest value of every window, channel by channel.
     MaxPool(PoolSpec),
@@ -131,6 +132,8 @@ pub struct Conv2dSpec {
     pub stride: usize,
     /// Rows and columns of zeros on every side.
     pub padding: usize,
+    /// Shares that channels and outputs fall into: outputs of a share read the channels of the same share alone.
+    pub groups: usize,
 }
 
 /// Shape of a pooling layer; windows lie inside the image.
@@ -177,9 +180,19 @@ impl Conv2dSpec {
         }
     }
 
-    /// Numbers in one window.
+    /// Numbers in one window that an output reads.
     pub const fn window(&self) -> usize {
-        self.kernel * self.kernel * self.image.channels
+        self.kernel * self.kernel * self.image.channels / self.groups
+    }
+
+    /// One group by itself.
+    #[must_use]
+    pub const fn part(&self) -> Self {
+        let mut part = *self;
+        part.image.channels /= self.groups;
+        part.outputs /= self.groups;
+        part.groups = 1;
+        part
     }
 }
 
@@ -314,6 +327,18 @@ pub enum ArchitectureError {
         /// Numbers there should be.
         expected: usize,
     },
+    /// A convolution whose groups do not come out even.
+    #[error(
+        "a convolution in {groups} groups of {channels} channels and {outputs} outputs: choose a divisor of both"
+    )]
+    Groups {
+        /// Groups.
+        groups: usize,
+        /// Channels read.
+        channels: usize,
+        /// Channels written.
+        outputs: usize,
+    },
 }
 
 /// `Ok` if every layer reads what the one before writes, within branches too.
@@ -333,6 +358,16 @@ fn check(layers: &[LayerSpec]) -> Result<(), ArchitectureError> {
         same("a layer's output", pair[0].outputs(), pair[1].inputs())?;
     }
     for layer in layers {
+        if let LayerSpec::Conv2d(spec) = layer {
+            let (channels, outputs, groups) = (spec.image.channels, spec.outputs, spec.groups);
+            if groups == 0 || channels % groups > 0 || outputs % groups > 0 {
+                return Err(ArchitectureError::Groups {
+                    groups,
+                    channels,
+                    outputs,
+                });
+            }
+        }
         let LayerSpec::Residual { branch, shortcut } = layer else {
             continue;
         };

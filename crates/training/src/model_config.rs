@@ -58,6 +58,9 @@ pub enum ModelConfig {
         /// Blocks a stage.
         #[serde(default = "defaults::blocks")]
         blocks: usize,
+        /// Groups that the convolutions of a block fall into (ResNeXt, Xie et al. 2017, arXiv 1611.05431).
+        #[serde(default = "defaults::cardinality")]
+        cardinality: usize,
     },
 }
 
@@ -80,6 +83,9 @@ mod defaults {
     }
     pub(super) const fn groups() -> usize {
         4
+    }
+    pub(super) const fn cardinality() -> usize {
+        1
     }
 }
 
@@ -214,11 +220,14 @@ impl ModelConfig {
                 norm: Norm::Group,
                 groups,
                 blocks,
+                cardinality,
             } => {
                 positive("blocks", *blocks)?;
                 divides(("groups", *groups), ("channels", *channels))?;
+                divides(("cardinality", *cardinality), ("channels", *channels))?;
                 resnet(
                     (*channels, *groups, *blocks),
+                    *cardinality,
                     self.image(input)?,
                     classes,
                 )

@@ -34,6 +34,7 @@ pub(crate) fn convnet(shape: ConvnetShape, image: ImageShape, classes: usize) ->
             kernel,
             stride,
             padding,
+            groups: 1,
         };
         let pool = PoolSpec {
             image: convolution.output(),
@@ -156,6 +157,7 @@ pub(crate) fn transformer(
 
 pub(crate) fn resnet(
     (channels, groups, blocks): (usize, usize, usize),
+    cardinality: usize,
     image: ImageShape,
     classes: usize,
 ) -> Vec<LayerSpec> {
@@ -165,6 +167,11 @@ pub(crate) fn resnet(
         kernel,
         stride,
         padding: kernel / 2,
+        groups: 1,
+    };
+    let in_groups = |image, outputs, stride| Conv2dSpec {
+        groups: cardinality,
+        ..convolution(image, outputs, 3, stride)
     };
     let norm = |image: ImageShape| {
         LayerSpec::Normalize(NormSpec {
@@ -182,8 +189,8 @@ pub(crate) fn resnet(
         for block in 0..blocks {
             let narrows = stage > 0 && block == 0;
             let stride = if narrows { 2 } else { 1 };
-            let one = convolution(image, channels << stage, 3, stride);
-            let two = convolution(one.output(), channels << stage, 3, 1);
+            let one = in_groups(image, channels << stage, stride);
+            let two = in_groups(one.output(), channels << stage, 1);
             let shortcut = LayerSpec::Conv2d(convolution(image, channels << stage, 1, stride));
             image = two.output();
             chain.push(LayerSpec::Residual {

@@ -5,7 +5,9 @@ mod oracle;
 
 use accounting::ClipNorm;
 use primitives::{Role, Seed, Stream, noise};
-use siloscope_training::architecture::{AttentionSpec, ImageShape, PoolSpec, RecurrentSpec};
+use siloscope_training::architecture::{
+    AttentionSpec, Conv2dSpec, ImageShape, PoolSpec, RecurrentSpec,
+};
 use siloscope_training::{
     Architecture, Backend, Batch, ClipBound, ClipStyle, Clipping, ConvnetShape, InputShape,
     LayerSpec, ModelConfig, Network, NetworkError, Norm, Recurrent,
@@ -122,6 +124,7 @@ fn cases(records: usize) -> Vec<Case> {
         norm: Norm::Group,
         groups: 2,
         blocks: 2,
+        cardinality: 2,
     };
     let numbers = InputShape::Features;
     let named = vec![
@@ -187,7 +190,38 @@ fn layers(records: usize) -> Vec<Case> {
         inputs,
         outputs,
     };
+    let grouped = Conv2dSpec {
+        image: ImageShape {
+            height: 6,
+            width: 5,
+            channels: 6,
+        },
+        outputs: 9,
+        kernel: 3,
+        stride: 2,
+        padding: 1,
+        groups: 3,
+    };
+    let depthwise = Conv2dSpec {
+        image: grouped.output(),
+        outputs: 9,
+        kernel: 3,
+        stride: 1,
+        padding: 0,
+        groups: 9,
+    };
     let cases = [
+        (
+            "grouped",
+            vec![
+                LayerSpec::Conv2d(grouped),
+                LayerSpec::Relu {
+                    width: grouped.output().len(),
+                },
+                LayerSpec::Conv2d(depthwise),
+                linear(1, depthwise.output().len(), 5),
+            ],
+        ),
         (
             "average pool",
             vec![

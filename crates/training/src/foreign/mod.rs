@@ -9,7 +9,7 @@
 //! | layer | PyTorch's tensors |
 //! |---|---|
 //! | linear | `weight` `[outputs, inputs]`, `bias` `[outputs]`; after an image, inputs run over channels, rows, columns |
-//! | conv2d | `weight` `[outputs, channels, kernel, kernel]`, `bias` `[outputs]` |
+//! | conv2d | `weight` `[outputs, channels / groups, kernel, kernel]`, `bias` `[outputs]` |
 //! | embedding | `weight` `[vocabulary, width]` |
 //! | lstm, gru | `weight_ih_lN` `[4 or 3 hidden, inputs]`, `weight_hh_lN`, `bias_ih_lN`, `bias_hh_lN`; gates i, f, g, o or r, z, n |
 //! | layer norm, group norm | `weight`, `bias` `[channels]` |

@@ -57,7 +57,12 @@ impl<'a> Slot<'a> {
             LayerSpec::Conv2d(spec) => vec![
                 part(
                     "weight",
-                    &[spec.outputs, spec.image.channels, spec.kernel, spec.kernel],
+                    &[
+                        spec.outputs,
+                        spec.part().image.channels,
+                        spec.kernel,
+                        spec.kernel,
+                    ],
                 ),
                 part("bias", &[spec.outputs]),
             ],
@@ -119,10 +124,17 @@ impl<'a> Slot<'a> {
                 extend_with(model, get("bias"), *outputs);
             }
             LayerSpec::Conv2d(spec) => {
-                if let Some(weight) = get("weight") {
-                    convolution(spec, &weight.values, model);
+                let (part, bias) = (spec.part(), get("bias"));
+                let size = part.window() * part.outputs;
+                let weights = get("weight").map_or(&[][..], |weight| &weight.values);
+                for (group, weights) in weights.chunks_exact(size).enumerate() {
+                    convolution(&part, weights, model);
+                    let mine = group * part.outputs..(group + 1) * part.outputs;
+                    match bias {
+                        Some(bias) => model.extend_from_slice(&bias.values[mine]),
+                        None => model.resize(model.len() + part.outputs, 0.0),
+                    }
                 }
-                extend_with(model, get("bias"), spec.outputs);
             }
             LayerSpec::Lstm(spec) => {
                 let wide = 4 * spec.hidden;
@@ -202,7 +214,7 @@ const fn plane_by_plane(image: ImageShape, at: usize) -> usize {
     channel * image.height * image.width + pixel
 }
 
-/// `[outputs, channels, kernel, kernel]` as `[kernel · kernel · channels, outputs]`.
+/// One group's `[outputs, channels, kernel, kernel]` as `[kernel · kernel · channels, outputs]`.
 fn convolution(spec: &Conv2dSpec, weight: &[f32], model: &mut Vec<f32>) {
     let (kernel, channels) = (spec.kernel, spec.image.channels);
     for place in 0..kernel * kernel {

@@ -12,6 +12,7 @@ mod chain;
 mod conv2d;
 mod embedding;
 mod formed;
+mod grouped;
 mod gru;
 mod linear;
 mod lstm;
@@ -96,6 +97,7 @@ fn layer(spec: &LayerSpec) -> Box<dyn Layer> {
             outputs,
         } => Box::new(linear::Linear::new(positions, inputs, outputs)),
         LayerSpec::Relu { .. } => Box::new(relu::Relu),
+        LayerSpec::Conv2d(spec) if spec.groups > 1 => Box::new(grouped::Grouped::new(spec)),
         LayerSpec::Conv2d(spec) => Box::new(conv2d::Conv2d::new(spec)),
         LayerSpec::MaxPool(spec) => Box::new(max_pool::MaxPool::new(spec)),
         LayerSpec::AveragePool(spec) => Box::new(pooling::AveragePool(spec)),

@@ -26,9 +26,18 @@ pub(super) fn forward<B: AutodiffBackend>(
             .affine(x.reshape([rows, positions, inputs]), width)
             .reshape([rows, outputs]),
         LayerSpec::Relu { .. } => relu(x),
-        LayerSpec::Conv2d(spec) => tape
-            .affine(windows(spec, x), spec.outputs)
-            .reshape([rows, outputs]),
+        LayerSpec::Conv2d(spec) => {
+            let image = spec.image;
+            let part = spec.part();
+            let pixels = x.reshape([rows, image.height * image.width, image.channels]);
+            let share = part.image.channels;
+            let parts = (0..spec.groups).map(|group| {
+                let x = pixels.clone().narrow(2, group * share, share);
+                let x = x.reshape([rows, part.image.len()]);
+                tape.affine(windows(&part, x), part.outputs)
+            });
+            Tensor::cat(parts.collect(), 2).reshape([rows, outputs])
+        }
         LayerSpec::MaxPool(spec) | LayerSpec::AveragePool(spec) => {
             let PoolSpec {
                 image,

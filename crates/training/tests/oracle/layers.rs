@@ -100,13 +100,21 @@ fn convolution(spec: &Conv2dSpec, x: Vector, parameters: &mut Parameters) -> Vec
         kernel,
         stride,
         padding,
+        groups,
     } = *spec;
-    let weights = parameters
-        .vector(spec.window() * outputs)
-        .reshape([kernel, kernel, image.channels, outputs])
-        .permute([3, 2, 0, 1]);
-    let bias = parameters.vector(outputs);
-    let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+    let (channels, share) = (image.channels / groups, outputs / groups);
+    let (mut weights, mut biases) = (Vec::new(), Vec::new());
+    for _ in 0..groups {
+        let group = parameters.vector(spec.window() * share);
+        weights.push(
+            group
+                .reshape([kernel, kernel, channels, share])
+                .permute([3, 2, 0, 1]),
+        );
+        biases.push(parameters.vector(share));
+    }
+    let (weights, bias) = (Tensor::cat(weights, 0), Tensor::cat(biases, 0));
+    let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], groups);
     channels_last(conv2d(
         channels_first(x, image),
         weights,
