@@ -24,7 +24,7 @@ pub enum Optimizer {
         /// Memory of the mean of `g²`, in `[0, 1)`.
         #[serde(default = "second_memory")]
         second_memory: f64,
-        /// What the root is at least, above zero.
+        /// Added to the root, above zero; with `correct_noise` what the root is at least, 1e-6 or more.
         #[serde(default = "floor")]
         floor: f64,
         /// Whether the variance of the noise is taken off the mean of `g²`, where it drowns the gradient's own
@@ -124,11 +124,7 @@ impl OptimizerState {
             } => {
                 self.first.resize(model.len(), 0.0);
                 self.second.resize(model.len(), 0.0);
-                let noise = if correct_noise {
-                    (noise_deviation / divisor).powi(2)
-                } else {
-                    0.0
-                };
+                let noise = (noise_deviation / divisor).powi(2);
                 let first_seen = 1.0 - first_memory.powi(self.steps);
                 let second_seen = 1.0 - second_memory.powi(self.steps);
                 let means = self.first.iter_mut().zip(&mut self.second);
@@ -137,11 +133,11 @@ impl OptimizerState {
                     let mean = first_memory * f64::from(*first) + (1.0 - first_memory) * g;
                     let square = second_memory * f64::from(*second) + (1.0 - second_memory) * g * g;
                     (*first, *second) = (mean as f32, square as f32);
-                    let own = (square / second_seen - noise).max(floor * floor);
+                    let square = square / second_seen;
                     let root = if correct_noise {
-                        own.sqrt()
+                        (square - noise).max(floor * floor).sqrt()
                     } else {
-                        own.sqrt() + floor
+                        square.sqrt() + floor
                     };
                     *w -= (rate * mean / first_seen / root) as f32;
                 }

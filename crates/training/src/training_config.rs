@@ -70,6 +70,12 @@ pub enum TrainingConfigError {
     /// Not a positive number.
     #[error("training.optimizer.floor = {0}: a positive number is needed, e.g. 1e-8")]
     Floor(f64),
+    /// Too small a floor for squares that the noise was taken off.
+    #[error(
+        "training.optimizer.floor = {0} with correct_noise: where the noise drowns a gradient, steps are as long as \
+         1 / floor; give at least 1e-6, e.g. 3e-4"
+    )]
+    NoiseFloor(f64),
     /// Outside `(0, 1]`.
     #[error(
         "training.schedule.factor = {0} is outside (0, 1]: the learning rate is multiplied by it, e.g. 0.5"
@@ -106,6 +112,9 @@ impl LocalWork {
         }
     }
 }
+
+/// The least floor of Adam's root where the noise's variance is taken off.
+const LEAST_NOISE_FLOOR: f64 = 1e-6;
 
 /// The table as it is written.
 #[derive(Serialize, Deserialize)]
@@ -187,10 +196,13 @@ fn check_optimizer(optimizer: Optimizer) -> Result<(), TrainingConfigError> {
             first_memory,
             second_memory,
             floor,
-            ..
+            correct_noise,
         } => {
             memory("first_memory", first_memory)?;
             memory("second_memory", second_memory)?;
+            if correct_noise && floor < LEAST_NOISE_FLOOR {
+                return Err(TrainingConfigError::NoiseFloor(floor));
+            }
             if floor > 0.0 && floor.is_finite() {
                 Ok(())
             } else {
@@ -264,7 +276,19 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_at_its_key() {
-        let cases: [(Table, &str); 9] = [
+        let cases: [(Table, &str); 10] = [
+            (
+                Table {
+                    optimizer: Optimizer::Adam {
+                        first_memory: 0.9,
+                        second_memory: 0.999,
+                        floor: 1e-8,
+                        correct_noise: true,
+                    },
+                    ..table()
+                },
+                "correct_noise",
+            ),
             (
                 Table {
                     local_steps: Some(1),

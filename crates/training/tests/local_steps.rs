@@ -3,10 +3,10 @@
 
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier, PrivacyUnit, SamplingRate};
 use data::{Dataset, DatasetParts, Features};
-use primitives::{ModelVector, RecordId, Role, Round, Seed, SiloId, Stream, SubjectId};
+use primitives::{ModelVector, RecordId, Role, Round, Seed, SiloId, Stream, SubjectId, noise};
 use siloscope_training::{
     Architecture, Backend, Batch, Batches, Clipping, Evaluator, InputShape, LocalPlan, LocalSgd,
-    LocalWork, ModelConfig, Optimizer, PlanError, Protection, TrainingConfig, accuracy,
+    LocalWork, ModelConfig, Optimizer, PlanError, Protection, Schedule, TrainingConfig, accuracy,
 };
 use std::num::NonZeroU32;
 
@@ -79,54 +79,117 @@ fn run(plan: &LocalPlan, dataset: &Dataset) -> siloscope_training::LocalRun {
         .unwrap()
 }
 
-#[test]
-fn full_batches_without_noise_are_gradient_descent() {
-    let dataset = dataset(20);
-    for optimizer in [Optimizer::Sgd, Optimizer::Momentum { momentum: 0.9 }] {
-        let config = TrainingConfig {
-            optimizer,
-            ..config(LocalWork::Steps(4), Batches::Poisson(rate(1.0)))
-        };
-        let run = run(&plan(&config, Protection::None, &dataset), &dataset);
+/// An optimiser by its paper's formulas, in `f64`, a parameter at a time.
+struct SlowOptimizer {
+    kind: Optimizer,
+    first: f64,
+    second: f64,
+}
 
-        let mut network = Backend::Fused.network(&model());
-        let (mut features, mut labels) = (Vec::new(), Vec::new());
-        dataset.gather(
-            &dataset.records().collect::<Vec<_>>(),
-            &mut features,
-            &mut labels,
-        );
-        let batch = Batch {
-            features: &features,
-            labels: &labels,
-            subjects: &[0; 20],
-        };
-        let mut model = start().into_vec();
-        let mut velocity = vec![0.0_f64; model.len()];
-        for _ in 0..4 {
-            let mut sum = vec![0.0; model.len()];
-            network
-                .add_clipped_sum(&model, &batch, &Clipping::Nothing, &mut sum)
-                .unwrap();
-            for i in 0..model.len() {
-                let kept = match optimizer {
-                    Optimizer::Momentum { momentum } => momentum,
-                    Optimizer::Sgd | Optimizer::Adam { .. } => 0.0,
-                };
-                velocity[i] = kept * velocity[i] + f64::from(sum[i]) / 20.0;
-                model[i] -= (0.5 * velocity[i]) as f32;
+impl SlowOptimizer {
+    /// How far the parameter moves, in learning rates, along gradient `g` of noise `deviation` in step `t`.
+    fn step(&mut self, g: f64, deviation: f64, t: i32) -> f64 {
+        match self.kind {
+            Optimizer::Sgd => g,
+            Optimizer::Momentum { momentum } => {
+                self.first = momentum * self.first + g;
+                self.first
+            }
+            Optimizer::Adam {
+                first_memory,
+                second_memory,
+                floor,
+                correct_noise,
+            } => {
+                self.first = first_memory * self.first + (1.0 - first_memory) * g;
+                self.second = second_memory * self.second + (1.0 - second_memory) * g * g;
+                let mean = self.first / (1.0 - first_memory.powi(t));
+                let square = self.second / (1.0 - second_memory.powi(t));
+                if correct_noise {
+                    mean / (square - deviation * deviation).max(floor * floor).sqrt()
+                } else {
+                    mean / (square.sqrt() + floor)
+                }
             }
         }
-        for ((update, after), before) in run
-            .update
-            .as_slice()
-            .iter()
-            .zip(&model)
-            .zip(start().as_slice())
-        {
-            assert!((update - (after - before)).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn steps_are_those_of_the_optimiser_on_noisy_means_of_full_batches() {
+    let dataset = dataset(20);
+    let adam = |correct_noise| Optimizer::Adam {
+        first_memory: 0.9,
+        second_memory: 0.99,
+        floor: 1e-2,
+        correct_noise,
+    };
+    let momentum = Optimizer::Momentum { momentum: 0.9 };
+    let clip_norm = ClipNorm::try_new(0.3).unwrap();
+    let schedule = Schedule::Step {
+        every: 1,
+        factor: 0.5,
+    };
+    for optimizer in [Optimizer::Sgd, momentum, adam(false), adam(true)] {
+        for noise_multiplier in [0.0, 0.5] {
+            let config = TrainingConfig {
+                optimizer,
+                schedule,
+                ..config(LocalWork::Steps(4), Batches::Poisson(rate(1.0)))
+            };
+            let (protection, clipping) = if noise_multiplier > 0.0 {
+                (
+                    record_protection(0.3, noise_multiplier),
+                    Clipping::Records(clip_norm.into()),
+                )
+            } else {
+                (Protection::None, Clipping::Nothing)
+            };
+            let run = run(&plan(&config, protection, &dataset), &dataset);
+
+            let mut network = Backend::Fused.network(&model());
+            let (mut features, mut labels) = (Vec::new(), Vec::new());
+            let records: Vec<RecordId> = dataset.records().collect();
+            dataset.gather(&records, &mut features, &mut labels);
+            let batch = Batch {
+                features: &features,
+                labels: &labels,
+                subjects: &[0; 20],
+            };
+            // `run` is silo 4 in round 2 of seed 1.
+            let stream = Stream::silo(Role::Noise, SiloId(4), Round(2));
+            let mut rng = Seed::from_number(1).stream(stream);
+            let deviation = 0.3 * noise_multiplier;
+            let mut model = start().into_vec();
+            let mut states: Vec<SlowOptimizer> = model
+                .iter()
+                .map(|_| SlowOptimizer {
+                    kind: optimizer,
+                    first: 0.0,
+                    second: 0.0,
+                })
+                .collect();
+            for t in 1..=4 {
+                let mut sum = vec![0.0; model.len()];
+                network
+                    .add_clipped_sum(&model, &batch, &clipping, &mut sum)
+                    .unwrap();
+                if deviation > 0.0 {
+                    noise::add(&mut rng, deviation, &mut sum);
+                }
+                for ((w, sum), state) in model.iter_mut().zip(sum).zip(&mut states) {
+                    let step = state.step(f64::from(sum) / 20.0, deviation / 20.0, t);
+                    // Half the learning rate: it is the second round.
+                    *w -= (0.25 * step) as f32;
+                }
+            }
+            let updates = run.update.as_slice().iter();
+            for ((update, after), before) in updates.zip(&model).zip(start().as_slice()) {
+                let error = (update - (after - before)).abs();
+                assert!(error < 2e-5, "{optimizer:?} {noise_multiplier}: {error:e}");
+            }
+            assert_eq!(run.steps, 4);
         }
-        assert_eq!((run.steps, run.mechanism), (4, Mechanism::None));
     }
 }
 
