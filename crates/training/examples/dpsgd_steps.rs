@@ -1,15 +1,26 @@
-//! Times one step of each workload of `benches/dpsgd`, plain and with DP-SGD, and prints a line of JSON for each.
+//! The workloads of `benches/dpsgd`, step by step: plain, and with DP-SGD.
 //!
-//! `cargo run --release -p siloscope-training --example dpsgd_steps [steps]`; CPU time is that of this one thread.
+//! `dpsgd_steps` reads lines such as `W1 dp 2 5` (workload, `plain` or `dp`, threads, steps), takes so many steps on every
+//! thread, each of a silo of its own, and answers with a line; so another program can take turns with it and hold the
+//! watch.
+//! `dpsgd_steps memory W1 dp` takes ten steps and says what they needed.
 #![allow(clippy::print_stdout)]
 
 use accounting::ClipNorm;
 use primitives::{Role, Seed, Stream, noise};
+use rand_chacha::ChaCha20Rng;
 use siloscope_training::architecture::ImageShape;
 use siloscope_training::{
-    Backend, Batch, Clipping, ConvnetShape, InputShape, ModelConfig, Recurrent,
+    Architecture, Backend, Batch, Clipping, ConvnetShape, InputShape, ModelConfig, Network,
+    Recurrent,
 };
-use std::time::Instant;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use std::alloc::System;
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 struct Workload {
     name: &'static str,
@@ -77,83 +88,126 @@ fn workloads() -> Vec<Workload> {
 }
 
 fn main() {
-    let steps = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(25);
-    let clip = ClipNorm::try_new(1.0).expect("one is a clip norm");
-    for workload in workloads() {
-        for (kind, clipping, noise) in [
-            ("plain", Clipping::Nothing, 0.0),
-            ("dp", Clipping::Records(clip.into()), 1.0),
-        ] {
-            let (wall, cpu) = time(&workload, &clipping, noise, steps);
-            println!(
-                r#"{{"engine": "siloscope", "workload": "{}", "kind": "{kind}", "wall_ms": {wall:.4}, "cpu_ms": {cpu:.4}}}"#,
-                workload.name
-            );
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [memory, name, kind] = &arguments[..]
+        && memory == "memory"
+    {
+        return print_memory(name, kind);
+    }
+    let mut silos: BTreeMap<(String, bool), Vec<Silo>> = BTreeMap::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("lines of text come in");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [name, kind, threads, steps] = words[..] else {
+            panic!("{line:?} is not a workload, plain or dp, threads and steps");
+        };
+        let threads: usize = threads.parse().expect("a number of threads");
+        let steps: usize = steps.parse().expect("a number of steps");
+        let silos = silos.entry((name.to_owned(), kind == "dp")).or_default();
+        silos.resize_with(threads.max(silos.len()), || Silo::new(name, kind == "dp"));
+        match &mut silos[..threads] {
+            [silo] => (0..steps).for_each(|_| silo.step()),
+            silos => std::thread::scope(|scope| {
+                for silo in silos {
+                    scope.spawn(move || (0..steps).for_each(|_| silo.step()));
+                }
+            }),
         }
+        println!("taken");
     }
 }
 
-/// Median of wall and mean of CPU milliseconds a step: gradient, clipping, noise and update.
-fn time(workload: &Workload, clipping: &Clipping, noise: f64, steps: usize) -> (f64, f64) {
-    let model = workload
-        .model
-        .architecture(workload.input, workload.classes);
-    let model = model.expect("the workload's model fits its data");
-    let stream = |role| Seed::from_number(1).stream(Stream::run(role));
-    let mut weights = model.initial(&mut stream(Role::Init)).into_vec();
-    let mut features = vec![0.0; workload.records * model.inputs()];
-    noise::add(&mut stream(Role::Generate), 1.0, &mut features);
-    if let InputShape::Tokens { vocabulary, .. } = workload.input {
-        for token in &mut features {
-            *token = (token.abs() * 1000.0).floor() % vocabulary as f32;
+/// A silo in the middle of its local steps.
+struct Silo {
+    model: Architecture,
+    network: Box<dyn Network>,
+    weights: Vec<f32>,
+    features: Vec<f32>,
+    labels: Vec<u32>,
+    subjects: Vec<u32>,
+    sum: Vec<f32>,
+    rng: ChaCha20Rng,
+    clipping: Clipping,
+}
+
+impl Silo {
+    fn new(name: &str, protected: bool) -> Self {
+        let workload = workloads()
+            .into_iter()
+            .find(|workload| workload.name == name);
+        let workload = workload.unwrap_or_else(|| panic!("there is no workload {name:?}"));
+        let model = workload
+            .model
+            .architecture(workload.input, workload.classes)
+            .expect("the workload's model fits its data");
+        let stream = |role| Seed::from_number(1).stream(Stream::run(role));
+        let mut features = vec![0.0; workload.records * model.inputs()];
+        noise::add(&mut stream(Role::Generate), 1.0, &mut features);
+        if let InputShape::Tokens { vocabulary, .. } = workload.input {
+            for token in &mut features {
+                *token = (token.abs() * 1000.0).floor() % vocabulary as f32;
+            }
+        }
+        let clip = ClipNorm::try_new(1.0).expect("one is a clip norm");
+        let classes = workload.classes;
+        Self {
+            network: Backend::Fused.network(&model),
+            weights: model.initial(&mut stream(Role::Init)).into_vec(),
+            features,
+            labels: (0..workload.records)
+                .map(|i| (i * 7 % classes) as u32)
+                .collect(),
+            subjects: vec![0; workload.records],
+            sum: vec![0.0; model.parameters()],
+            rng: stream(Role::Noise),
+            clipping: if protected {
+                Clipping::Records(clip.into())
+            } else {
+                Clipping::Nothing
+            },
+            model,
         }
     }
-    let labels: Vec<u32> = (0..workload.records)
-        .map(|i| (i * 7 % workload.classes) as u32)
-        .collect();
-    let subjects = vec![0; workload.records];
-    let batch = Batch {
-        features: &features,
-        labels: &labels,
-        subjects: &subjects,
-    };
-    let mut network = Backend::Fused.network(&model);
-    let mut sum = vec![0.0; model.parameters()];
-    let mut noises = stream(Role::Noise);
-    let mut wall = Vec::new();
-    let mut cpu_start = 0.0;
-    for step in 0..steps + 3 {
-        if step == 3 {
-            cpu_start = cpu_ms();
-        }
-        let start = Instant::now();
-        sum.fill(0.0);
-        network
-            .add_clipped_sum(&weights, &batch, clipping, &mut sum)
+
+    /// Gradient, clipping, noise and update.
+    fn step(&mut self) {
+        let batch = Batch {
+            features: &self.features,
+            labels: &self.labels,
+            subjects: &self.subjects,
+        };
+        self.sum.fill(0.0);
+        self.network
+            .add_clipped_sum(&self.weights, &batch, &self.clipping, &mut self.sum)
             .expect("the batch fits the model");
-        if noise > 0.0 {
-            noise::add(&mut noises, noise, &mut sum);
-        }
-        kernels::add_scaled(&mut weights, -1e-4 / workload.records as f32, &sum);
-        if step >= 3 {
-            wall.push(start.elapsed().as_secs_f64() * 1e3);
+        let factor = -1e-4 / self.labels.len() as f32;
+        if self.clipping == Clipping::Nothing {
+            kernels::add_scaled(&mut self.weights, factor, &self.sum);
+        } else {
+            noise::descend(&mut self.rng, 1.0, &self.sum, factor, &mut self.weights);
         }
     }
-    (median(wall), (cpu_ms() - cpu_start) / steps as f64)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn print_memory(name: &str, kind: &str) {
+    let before = resident_mib("VmRSS");
+    let mut silo = Silo::new(name, kind == "dp");
+    (0..3).for_each(|_| silo.step());
+    let region = Region::new(ALLOCATOR);
+    (0..10).for_each(|_| silo.step());
+    let change = region.change();
+    println!(
+        r#"{{"workload": "{name}", "kind": "{kind}", "parameters": {}, "before_mib": {before:.1}, "peak_mib": {:.1}, "allocations_of_ten_steps": {}}}"#,
+        silo.model.parameters(),
+        resident_mib("VmHWM"),
+        change.allocations + change.reallocations,
+    );
 }
 
-/// Milliseconds this thread has run, or `NaN` where the system does not say.
-fn cpu_ms() -> f64 {
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|line| line.split(' ').next()?.parse::<f64>().ok())
-        .map_or(f64::NAN, |nanoseconds| nanoseconds / 1e6)
+/// A line of this process's status, or `NaN` where the system does not say.
+fn resident_mib(key: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(key));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
+        .map_or(f64::NAN, |kibibytes| kibibytes / 1024.0)
 }
