@@ -43,6 +43,10 @@ pub struct Observation {
     pub shadow_runs: usize,
     /// Whether plain features of every subject's records are needed.
     pub features: bool,
+    /// Known members, and as many known non-members, at least.
+    pub known_each: u32,
+    /// Silos in every round's cohort, at least.
+    pub silos: u32,
 }
 
 impl Observation {
@@ -54,6 +58,8 @@ impl Observation {
             silo_signals: &[],
             shadow_runs: 0,
             features: false,
+            known_each: 0,
+            silos: 0,
         }
     }
 }

@@ -63,7 +63,10 @@ impl MembershipAttack for HistogramForest {
     }
 
     fn needs(&self) -> Observation {
-        Observation::of(View::FinalModel, &[SignalKind::Loss])
+        Observation {
+            known_each: FOREST.leaf as u32,
+            ..Observation::of(View::FinalModel, &[SignalKind::Loss])
+        }
     }
 
     fn score(&self, evidence: &Evidence<'_>) -> Result<Scores, AttackError> {

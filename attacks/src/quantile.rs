@@ -72,6 +72,7 @@ impl MembershipAttack for Quantile {
     fn needs(&self) -> Observation {
         Observation {
             features: true,
+            known_each: 2,
             ..Observation::of(View::FinalModel, &[SignalKind::Loss])
         }
     }

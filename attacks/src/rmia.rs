@@ -274,6 +274,7 @@ impl MembershipAttack for Rmia {
     fn needs(&self) -> Observation {
         Observation {
             shadow_runs: 4,
+            known_each: 1,
             ..Observation::of(View::FinalModel, &[SignalKind::Loss])
         }
     }

@@ -11,6 +11,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Which subjects are members of which shadow run.
 ///
@@ -26,7 +27,7 @@ pub struct ShadowDesign {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShadowSignals {
     design: ShadowDesign,
-    runs: Vec<Signals>,
+    runs: Vec<Arc<Signals>>,
 }
 
 /// One shadow run at one round.
@@ -120,6 +121,7 @@ impl ShadowSignals {
         {
             return Err(ShadowError::OtherQueries(other + 1));
         }
+        let runs = runs.into_iter().map(Arc::new).collect();
         Ok(Self { design, runs })
     }
 
@@ -133,17 +135,51 @@ impl ShadowSignals {
         self.runs.is_empty()
     }
 
+    /// Who is in which run.
+    pub const fn design(&self) -> &ShadowDesign {
+        &self.design
+    }
+
+    /// The regime of all runs.
+    ///
+    /// # Panics
+    /// If there is no run.
+    pub fn regime(&self) -> RecordRegime {
+        self.runs[0].regime()
+    }
+
+    /// The `target`-th run, and the others less the one it was paired with: of those, every subject is a member of
+    /// exactly half, whatever it is in the target.
+    ///
+    /// # Panics
+    /// If there is no such run.
+    pub fn split(&self, target: usize) -> (&Signals, Self) {
+        let pair = target / 2;
+        let others = |run: &usize| run / 2 != pair;
+        let rest = (0..self.runs.len()).filter(others);
+        let (members, runs) = rest
+            .map(|run| (self.design.runs[run].clone(), Arc::clone(&self.runs[run])))
+            .unzip();
+        let others = Self {
+            design: ShadowDesign { runs: members },
+            runs,
+        };
+        (&self.runs[target], others)
+    }
+
     /// Every run at `round`; `None` if a run was not observed then.
     pub fn at(&self, round: Round) -> Option<Vec<ShadowRun<'_>>> {
-        let run = |(members, signals)| {
-            let index = Signals::position(signals, round)?;
+        let signals = self.runs.iter().map(Arc::as_ref);
+        let runs = self.design.runs.iter().zip(signals);
+        runs.map(|(members, signals)| {
+            let index = signals.position(round)?;
             Some(ShadowRun {
                 members,
                 signals,
                 index,
             })
-        };
-        self.design.runs.iter().zip(&self.runs).map(run).collect()
+        })
+        .collect()
     }
 }
 

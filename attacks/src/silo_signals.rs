@@ -7,6 +7,7 @@ use crate::threat::RecordRegime;
 use primitives::{Round, SiloId, SubjectId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// One number for a silo's update and a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +19,21 @@ pub enum SiloSignalKind {
     Cosine,
     /// `‖U_h‖² − ‖U_h + g_s‖²`: how much shorter the update gets by taking the subject's step out of it.
     GradientDifference,
+}
+
+impl SiloSignalKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Loss, Self::Cosine, Self::GradientDifference];
+}
+
+impl fmt::Display for SiloSignalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loss => "loss",
+            Self::Cosine => "cosine",
+            Self::GradientDifference => "gradient-difference",
+        })
+    }
 }
 
 /// All silos of one round's cohort.

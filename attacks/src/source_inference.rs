@@ -49,6 +49,9 @@ pub struct SiloSource {
 }
 
 impl SourceInference {
+    /// Where it comes from.
+    pub const PAPER: &'static str = "Hu et al., arXiv 2109.05659";
+
     /// Infers from all rounds up to that of `evidence`.
     ///
     /// # Errors

@@ -48,6 +48,9 @@ pub enum Calibration {
     NonTarget,
 }
 
+/// Other silos in a round that the non-target calibration needs at least: a deviation is that of two values or more.
+const OTHERS: u32 = 2;
+
 /// Each silo's values in one round, turned so that higher = member. Shape: `[silos][subjects]`.
 fn oriented(
     round: &SiloRound,
@@ -92,10 +95,11 @@ impl UpdateAlignment {
         if self.calibration == Calibration::None || silos.is_empty() {
             return Ok(silos);
         }
-        if silos.len() < 3 {
+        let needed = OTHERS as usize + 1;
+        if silos.len() < needed {
             let (held, round) = (silos.len(), round.round);
             return Err(AttackError::TooFewSilos {
-                needed: 3,
+                needed,
                 held,
                 round,
             });
@@ -112,11 +116,7 @@ impl UpdateAlignment {
 
 impl MembershipAttack for UpdateAlignment {
     fn name(&self) -> String {
-        let statistic = match self.statistic {
-            SiloSignalKind::Loss => "loss",
-            SiloSignalKind::Cosine => "cosine",
-            SiloSignalKind::GradientDifference => "gradient-difference",
-        };
+        let statistic = self.statistic;
         match self.calibration {
             Calibration::None => format!("update-alignment/{statistic}"),
             Calibration::NonTarget => format!("update-alignment/{statistic}/non-target"),
@@ -133,6 +133,10 @@ impl MembershipAttack for UpdateAlignment {
                 SiloSignalKind::Loss => &[SiloSignalKind::Loss],
                 SiloSignalKind::Cosine => &[SiloSignalKind::Cosine],
                 SiloSignalKind::GradientDifference => &[SiloSignalKind::GradientDifference],
+            },
+            silos: match self.calibration {
+                Calibration::None => 1,
+                Calibration::NonTarget => OTHERS + 1,
             },
             ..Observation::of(View::SiloUpdates, &[])
         }

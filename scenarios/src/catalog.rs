@@ -30,6 +30,8 @@ catalog![
     "secure-sum",
     "spread-subjects",
     "null-control",
+    "strong-attacks",
+    "curious-server",
     "outages",
     "roles",
     "bench-j1",

@@ -5,7 +5,7 @@ use crate::federation::OnLostQuorum;
 use crate::file::Scenario;
 use crate::privacy::Protection;
 use accounting::PrivacyUnit;
-use attacks::{SignalKind, View};
+use attacks::View;
 use primitives::Seed;
 use training::{Batches, ModelConfig};
 use transport::Outages;
@@ -15,6 +15,8 @@ const LONGEST_NAME: usize = 64;
 
 /// The most rounds: a plan goes through all of them, and every one is attacked and kept.
 const MOST_ROUNDS: u32 = 100_000;
+/// The most shadow federations: each is trained like the federation itself.
+const MOST_SHADOWS: u32 = 4096;
 /// The widest layer. Beyond this a product of two widths is no size that a machine has.
 const WIDEST: usize = 1 << 20;
 
@@ -269,47 +271,68 @@ fn privacy(scenario: &Scenario, faults: &mut Vec<Fault>) {
 }
 
 fn adversary(scenario: &Scenario, faults: &mut Vec<Fault>) {
-    let view = scenario.adversary.view;
-    let seen = [
-        SignalKind::Loss,
-        SignalKind::Probability,
-        SignalKind::Margin,
-    ];
+    let (view, shadows) = (scenario.adversary.view, scenario.adversary.shadows);
+    if !shadows.is_multiple_of(2) || shadows > MOST_SHADOWS {
+        let message = format!(
+            "shadows = {shadows}; allowed is an even number up to {MOST_SHADOWS}, for shadow federations come in \
+             pairs, e.g. 16"
+        );
+        faults.push(Fault::new("adversary.shadows", message));
+    }
+    if scenario.checkpoints.is_some() {
+        let elsewhere = "models that were trained elsewhere";
+        if shadows > 0 {
+            let message = format!(
+                "shadows = {shadows} would be trained like the federation, and how {elsewhere} came about is not \
+                 known; leave shadows, lira and rmia out"
+            );
+            faults.push(Fault::new("adversary.shadows", message));
+        }
+        if view == View::SiloUpdates {
+            let message = format!(
+                "view = \"silo-updates\" needs what every silo sent, and of {elsewhere} there are checkpoints only; use \
+                 \"every-round\""
+            );
+            faults.push(Fault::new("adversary.view", message));
+        }
+    }
     for (i, config) in scenario.attacks.iter().enumerate() {
         let field = format!("attacks[{i}]");
         let attacks = config.attacks(Seed::from_number(scenario.seed));
         // One table may stand for several attacks; it has one fault all the same.
-        let blind = attacks.iter().find(|attack| attack.needs().view > view);
-        if let Some(attack) = blind {
-            let message = format!(
-                "attack {} needs the view {}, adversary.view is {view}; widen the view or leave the attack out",
-                attack.name(),
-                attack.needs().view
-            );
-            faults.push(Fault::new(&field, message));
-        }
-        let unfed = attacks.iter().find(|attack| {
+        let refused = attacks.iter().find_map(|attack| {
             let needs = attack.needs();
-            needs.shadow_runs > 0 || needs.signals.iter().any(|signal| !seen.contains(signal))
-        });
-        if let Some(attack) = unfed {
-            let message = format!(
-                "attack {} needs shadow runs or signals that a run does not record yet; use loss-threshold, \
-                 loss-across-rounds, loss-ratio, range, quantile or histogram-forest",
+            let (known, cohort) = (scenario.adversary.known_subjects, scenario.federation.cohort_size());
+            let (field, given, needed) = if needs.view > view {
+                ("adversary.view", view.to_string(), format!("{:?}", needs.view.to_string()))
+            } else if needs.shadow_runs > shadows as usize {
+                let needed = format!("at least {}, better 16", needs.shadow_runs);
+                ("adversary.shadows", shadows.to_string(), needed)
+            } else if needs.known_each > known {
+                let needed = format!("at least {}", needs.known_each);
+                ("adversary.known_subjects", known.to_string(), needed)
+            } else if needs.silos > cohort {
+                let needed = format!("at least {}", needs.silos);
+                ("federation.silos_per_round", cohort.to_string(), needed)
+            } else {
+                return None;
+            };
+            Some(format!(
+                "attack {} needs {field} = {needed}, and {field} is {given}: change it or leave the attack out",
                 attack.name()
-            );
+            ))
+        });
+        if let Some(message) = refused {
             faults.push(Fault::new(&field, message));
         }
+        let name = || attacks.first().map(|attack| attack.name());
         if let Some(first) = scenario.attacks[..i]
             .iter()
             .position(|other| other == config)
         {
-            let name = attacks
-                .first()
-                .map(|attack| attack.name())
-                .unwrap_or_default();
             let message = format!(
-                "attack {name} is listed twice with the same settings, as attacks[{first}] too: remove one"
+                "attack {} is listed twice with the same settings, as attacks[{first}] too: remove one",
+                name().unwrap_or_default()
             );
             faults.push(Fault::new(&field, message));
         }

@@ -25,6 +25,7 @@ mod plan;
 mod privacy;
 mod resolve;
 mod schedule;
+mod shadow;
 mod sight;
 mod world;
 

@@ -7,6 +7,8 @@ use crate::plan::{DataSummary, PLAN_FORMAT, Plan, SiloSummary};
 use crate::privacy::Noise;
 use crate::schedule::Schedule;
 use crate::world::World;
+use attacks::{AttackConfig, SignalKind};
+use data::Features;
 use secure_sum::SumPlan;
 use std::path::Path;
 use training::Batches;
@@ -87,6 +89,23 @@ impl Resolved {
 /// Thresholds are chosen on known subjects, and at least two members and two non-members must remain.
 fn check_adversary(file: &ScenarioFile, world: &World) -> Result<(), ScenarioError> {
     let scenario = &file.scenario;
+    if let Features::Tokens(_) = world.dataset.features() {
+        let perturbs = |config: &AttackConfig| {
+            let attacks = config.attacks(world.seed);
+            let kind = SignalKind::NeighbourhoodLoss;
+            attacks
+                .iter()
+                .any(|attack| attack.needs().signals.contains(&kind))
+        };
+        if let Some(i) = scenario.attacks.iter().position(perturbs) {
+            let message = format!(
+                "loss-across-neighbourhood adds noise to continuous features, and the records of {} are text: leave \
+                 it out",
+                world.dataset.name()
+            );
+            return Err(file.error(vec![Fault::new(format!("attacks[{i}]"), message)]));
+        }
+    }
     let known = u64::from(scenario.adversary.known_subjects);
     let (members, others) = (world.pools.members().len(), world.pools.non_members().len());
     let fewer = members.min(others) as u64;
@@ -148,7 +167,8 @@ fn data(world: &World, folder: &Path) -> DataSummary {
     }
 }
 
-fn silos(world: &World, schedule: &Schedule) -> Vec<SiloSummary> {
+/// What every silo holds and does.
+pub(crate) fn silos(world: &World, schedule: &Schedule) -> Vec<SiloSummary> {
     schedule
         .locals
         .iter()

@@ -5,7 +5,7 @@ use crate::file::ScenarioFile;
 use crate::privacy::Protection;
 use accounting::NoiseMultiplier;
 use data::{AdversaryRecords, Dataset, Partition, PartitionConfig, Pools};
-use primitives::{Digest, Role, Seed, SiloId, Stream};
+use primitives::{Digest, Role, Seed, SiloId, Stream, SubjectId};
 use std::sync::Arc;
 use training::architecture::ImageShape;
 use training::{Architecture, InputShape, LocalPlan, LocalWork};
@@ -63,15 +63,7 @@ impl World {
             None => Pools::draw(&dataset, &scenario.data, &seed),
         };
         let pools = pools.map_err(|e| fail("data")(&e))?;
-        let federation = &scenario.federation;
-        let partition = federation
-            .partition
-            .partitioner(federation.spread)
-            .and_then(|partitioner| {
-                let mut rng = seed.stream(Stream::run(Role::Partition));
-                partitioner.partition(&dataset, &pools.training(), federation.silos, &mut rng)
-            })
-            .map_err(|e| fail("federation")(&e))?;
+        let partition = Self::partition(file, &dataset, &pools, &seed)?;
         let per_subject = scenario.data.records_per_adversary.get() as usize;
         let adversary = AdversaryRecords::draw(&pools, per_subject, &seed);
         let architecture = scenario
@@ -86,7 +78,7 @@ impl World {
             );
             return Err(file.error(vec![Fault::new("model", message)]));
         }
-        let natural = federation.partition == PartitionConfig::Natural {};
+        let natural = scenario.federation.partition == PartitionConfig::Natural {};
         let dataset = Arc::new(dataset);
         Ok(Self {
             seed,
@@ -97,6 +89,44 @@ impl World {
             architecture,
             enrolment: enrolment.map(|enrolment| enrolment.digest()),
             natural,
+        })
+    }
+
+    /// Deals the members' records out to the silos.
+    pub(crate) fn partition(
+        file: &ScenarioFile,
+        dataset: &Dataset,
+        pools: &Pools,
+        seed: &Seed,
+    ) -> Result<Partition, ScenarioError> {
+        let federation = &file.scenario.federation;
+        federation
+            .partition
+            .partitioner(federation.spread)
+            .and_then(|partitioner| {
+                let mut rng = seed.stream(Stream::run(Role::Partition));
+                partitioner.partition(dataset, &pools.training(), federation.silos, &mut rng)
+            })
+            .map_err(|error| file.error(vec![Fault::new("federation", error.to_string())]))
+    }
+
+    /// The same people and records with exactly `members` in the federation.
+    pub(crate) fn with_members(
+        &self,
+        file: &ScenarioFile,
+        members: &[SubjectId],
+        seed: Seed,
+    ) -> Result<Self, ScenarioError> {
+        let pools = self
+            .pools
+            .with_members(members)
+            .map_err(|error| file.error(vec![Fault::new("data", error.to_string())]))?;
+        let partition = Self::partition(file, &self.dataset, &pools, &seed)?;
+        Ok(Self {
+            seed,
+            pools,
+            partition,
+            ..self.clone()
         })
     }
 

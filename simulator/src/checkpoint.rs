@@ -3,9 +3,10 @@
 //! The checkpoint of a round is the last file that the round writes. Whatever lies beyond the last checkpoint
 //! belongs to a round that was interrupted, and is cut off and made again.
 
+use crate::attack::Seen;
 use crate::folder::{self, FolderError, RunFolder};
-use attacks::{RecordRegime, RoundSignals, SignalKind};
-use primitives::{ModelVector, Round};
+use attacks::{RecordRegime, RoundSignals, SignalKind, SiloRound, SiloSignalKind};
+use primitives::{ModelVector, Round, SiloId};
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use server::{Checkpoint, Moments, ServerState};
@@ -77,24 +78,70 @@ pub fn last(folder: &RunFolder) -> Result<Option<(Checkpoint, Journals)>, Folder
     }
 }
 
-/// Writes what was seen of one round.
+/// Writes what was seen of one round: of its model, and of the silos' updates if anybody sees those.
 ///
 /// # Errors
 /// If the system refuses.
 pub fn write_signals(
     folder: &RunFolder,
     round: Round,
-    signals: &[(RecordRegime, &RoundSignals)],
+    regimes: impl Iterator<Item = RecordRegime>,
+    seen: &Seen,
 ) -> Result<(), FolderError> {
-    let tensors = signals
-        .iter()
-        .flat_map(|(regime, seen)| {
-            seen.columns
-                .iter()
-                .map(move |(kind, values)| (format!("{regime}.{kind}"), Floats::new(values)))
-        })
-        .collect();
+    let mut tensors = Vec::new();
+    for (i, regime) in regimes.enumerate() {
+        for (kind, values) in &seen.signals[i].columns {
+            tensors.push((format!("{regime}.{kind}"), Floats::new(values)));
+        }
+        let silos = seen.silos.iter().flat_map(|rounds| &rounds[i].silos);
+        for (silo, kinds) in silos {
+            for (kind, values) in kinds {
+                tensors.push((silo_name(regime, *silo, *kind), Floats::new(values)));
+            }
+        }
+    }
     folder.write(signals_file(round), &serialize(tensors, None))
+}
+
+fn silo_name(regime: RecordRegime, silo: SiloId, kind: SiloSignalKind) -> String {
+    format!("{regime}.silo-{}.{kind}", silo.0)
+}
+
+/// What was seen of the silos' updates in one round: every one of `kinds` for every silo that has any, for each of
+/// `regimes` in turn.
+///
+/// # Errors
+/// If it cannot be read or is not all there.
+pub fn read_silo_signals(
+    folder: &Path,
+    round: Round,
+    regimes: impl Iterator<Item = RecordRegime>,
+    kinds: &BTreeSet<SiloSignalKind>,
+) -> Result<Vec<SiloRound>, FolderError> {
+    let path = folder.join(signals_file(round));
+    let bytes = folder::read(&path)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
+    let regime = |regime: RecordRegime| {
+        let start = format!("{regime}.silo-");
+        let silo = |name: &&str| {
+            let (silo, _) = name.strip_prefix(&start)?.split_once('.')?;
+            silo.parse().ok().map(SiloId)
+        };
+        let silos: BTreeSet<SiloId> = tensors.names().iter().filter_map(silo).collect();
+        let of_silo = |silo| {
+            let column = |&kind| Ok((kind, values(&tensors, &silo_name(regime, silo, kind))?));
+            let columns = kinds.iter().map(column).collect::<Result<_, String>>()?;
+            Ok((silo, columns))
+        };
+        let silos = silos
+            .into_iter()
+            .map(of_silo)
+            .collect::<Result<_, String>>()?;
+        Ok(SiloRound { round, silos })
+    };
+    regimes
+        .map(|of| regime(of).map_err(|error: String| damaged(&path, error)))
+        .collect()
 }
 
 /// What was seen of one round: every one of `kinds`, for each of `regimes` in turn.
@@ -137,10 +184,32 @@ pub fn recorded_kinds(folder: &Path, round: Round) -> Result<BTreeSet<SignalKind
     let bytes = folder::read(&path)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
     let named = |kind: &SignalKind| {
-        let end = format!(".{kind}");
-        tensors.names().iter().any(|name| name.ends_with(&end))
+        let of = |regime| tensors.tensor(&format!("{regime}.{kind}")).is_ok();
+        RecordRegime::ALL.into_iter().any(of)
     };
     Ok(SignalKind::ALL.into_iter().filter(named).collect())
+}
+
+/// The kinds of signal that were recorded of the silos' updates in one round; none if it has no file.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn recorded_silo_kinds(
+    folder: &Path,
+    round: Round,
+) -> Result<BTreeSet<SiloSignalKind>, FolderError> {
+    let path = folder.join(signals_file(round));
+    if !path.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let bytes = folder::read(&path)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
+    let names = tensors.names();
+    let named = |kind: &SiloSignalKind| {
+        let of_kind = |name: &&str| name.contains(".silo-") && name.ends_with(&format!(".{kind}"));
+        names.iter().any(of_kind)
+    };
+    Ok(SiloSignalKind::ALL.into_iter().filter(named).collect())
 }
 
 /// The model after one round, out of its checkpoint.

@@ -77,7 +77,11 @@ pub fn resume(
 }
 
 /// Attacks a finished run again.
-pub fn attack(args: &AttackArgs, output: OutputArgs) -> Result<Exit, Failure> {
+pub fn attack(
+    args: &AttackArgs,
+    output: OutputArgs,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
     if let Some(scenario) = &args.scenario {
         let finished = foreign::attack(args, scenario, &mut Progress::new(output))?;
         return conclude("attack", &finished, output);
@@ -94,7 +98,7 @@ pub fn attack(args: &AttackArgs, output: OutputArgs) -> Result<Exit, Failure> {
         .file
         .attacked_with(args.attacks.as_deref(), &args.set)
         .map_err(Failure::scenario)?;
-    let attacked = attack::anew(archive, file)?;
+    let attacked = attack::anew(archive, file, &mut Progress::new(output), interrupt)?;
     let anew: Vec<String> = attacked.anew.iter().map(ToString::to_string).collect();
     if !output.quiet {
         let signals = if anew.is_empty() {
@@ -102,14 +106,23 @@ pub fn attack(args: &AttackArgs, output: OutputArgs) -> Result<Exit, Failure> {
         } else {
             format!("{} looked up in the run's checkpoints", anew.join(", "))
         };
+        let shadows = attacked.shadows.map_or(String::new(), |(all, trained)| {
+            format!("; {all} shadow federations, {trained} of them trained now")
+        });
         tell(&format!(
-            "attacked {} models with {}; {signals}",
+            "attacked {} models with {}; {signals}{shadows}",
             attacked.rounds,
             attacked.attacks.join(", ")
         ));
     }
-    let did =
-        json!({ "models": attacked.rounds, "attacks": attacked.attacks, "signals_anew": anew });
+    let shadows = attacked.shadows.unwrap_or_default();
+    let did = json!({
+        "models": attacked.rounds,
+        "attacks": attacked.attacks,
+        "signals_anew": anew,
+        "shadows": shadows.0,
+        "shadows_trained": shadows.1,
+    });
     conclude_with(
         "attack",
         &attacked.finished,

@@ -71,6 +71,8 @@ fn remedy_for(path: &Path) -> &'static str {
     let name = path.file_name();
     if folder.is_some_and(|folder| folder == "checkpoints") {
         "remove the file and `siloscope resume` goes on from the round before, or run the scenario anew with --fresh"
+    } else if name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"shadow-")) {
+        "remove the file and the shadow federation is trained again"
     } else if name.is_some_and(|name| name == "report.json") {
         "remove the file and `siloscope resume` writes it again"
     } else {

@@ -1,6 +1,8 @@
 //! What a run will cost, before anything is trained.
 
 use crate::exit::Failure;
+use crate::observer::{OF_SHADOWS, Observer};
+use crate::shadow;
 use crate::statement::{self, Losses};
 use accounting::{Holdings, Odometer};
 use primitives::{Role, Round, Stream};
@@ -55,7 +57,52 @@ pub struct Forecast {
     /// Memory of the data and of one network a core, roughly, in bytes.
     pub memory: u64,
     /// How long it will take on this machine now, roughly, in seconds. Measured, so it differs from call to call.
+    /// Without the shadow federations.
     pub seconds: f64,
+    /// What the shadow federations cost beside; none if no attack uses any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadows: Option<ShadowForecast>,
+}
+
+/// What shadow federations cost, once: they are kept for every attack on the same training.
+#[derive(Debug, Serialize)]
+pub struct ShadowForecast {
+    /// How many.
+    pub count: usize,
+    /// Seconds for all of them on this machine, one on each core.
+    pub seconds: f64,
+    /// Bytes on disk.
+    pub disk: u64,
+    /// Bytes of memory while they are attacked with.
+    pub memory: u64,
+}
+
+impl ShadowForecast {
+    /// Scales up one local step and one record's score, in seconds of one core.
+    fn of(resolved: &Resolved, steps: u64, (step, score): (f64, f64)) -> Option<Self> {
+        let count = shadow::wanted(resolved);
+        if count == 0 {
+            return None;
+        }
+        let observer = Observer::of_shadows(&resolved.world, &resolved.file.scenario);
+        let records: usize = observer
+            .regimes()
+            .map(|(_, queries)| queries.records())
+            .sum();
+        let looks = f64::from(resolved.schedule.rounds + 1);
+        let one = step * steps as f64 + score * observer.records() as f64 * looks;
+        let cores = rayon::current_num_threads();
+        let turns = count.div_ceil(cores);
+        let values = records as u64 * u64::from(resolved.schedule.rounds + 1);
+        let disk = count as u64 * values * 4 * OF_SHADOWS.len() as u64;
+        Some(Self {
+            count,
+            seconds: one * turns as f64,
+            disk,
+            // Every subject's means lie beside its records' values.
+            memory: 2 * disk,
+        })
+    }
 }
 
 /// Forecasts a run; trains one silo for one round and scores some records to see how fast this machine is.
@@ -82,7 +129,8 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
         .sum();
     let steps = all_steps * u64::from(rounds) * cohort as u64 / silos.max(1) as u64;
     let model_bytes = 4 * plan.parameters;
-    let seconds = seconds(resolved, steps)?;
+    let speed = speed(resolved)?;
+    let seconds = seconds(resolved, steps, speed);
     let per_network = (world.dataset.width() * 4 * 2048) as u64 + 8 * model_bytes;
     Ok(Forecast {
         name: plan.scenario.name.clone(),
@@ -110,6 +158,7 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
         memory: world.dataset.feature_bytes() as u64
             + rayon::current_num_threads() as u64 * per_network,
         seconds,
+        shadows: ShadowForecast::of(resolved, steps, speed),
     })
 }
 
@@ -139,15 +188,23 @@ fn sight(resolved: &Resolved) -> String {
     format!("the sum of the updates, {how}{noise}")
 }
 
-/// One silo's round and one look, timed and scaled up to the run.
-fn seconds(resolved: &Resolved, steps: u64) -> Result<f64, Failure> {
+/// Seconds of one core for the run's steps and looks, over all cores.
+fn seconds(resolved: &Resolved, steps: u64, (step, score): (f64, f64)) -> f64 {
+    let world = &resolved.world;
+    let asked = world.pools.population_records().len() + world.adversary.all_records().len();
+    let looks = score * asked as f64 * f64::from(resolved.schedule.rounds + 1);
+    (step * steps as f64 + looks) / rayon::current_num_threads() as f64
+}
+
+/// Seconds of one core that a local step takes, and a record's score: one silo's round and one look, timed.
+fn speed(resolved: &Resolved) -> Result<(f64, f64), Failure> {
     let (schedule, world) = (&resolved.schedule, &resolved.world);
     let backend = resolved.file.scenario.training.backend;
     let model = world
         .architecture
         .initial(&mut world.seed.stream(Stream::run(Role::Init)));
     let Some(local) = schedule.locals.first() else {
-        return Ok(0.0);
+        return Ok((0.0, 0.0));
     };
     let mut sgd = LocalSgd::new(&world.architecture, backend);
     let clock = Instant::now();
@@ -161,9 +218,7 @@ fn seconds(resolved: &Resolved, steps: u64) -> Result<f64, Failure> {
         .scores(&model, &world.dataset, sample)
         .map_err(Failure::run)?;
     let a_score = clock.elapsed().as_secs_f64() / sample.len().max(1) as f64;
-    let looked_at = asked.len() + world.adversary.all_records().len();
-    let looks = a_score * looked_at as f64 * f64::from(schedule.rounds + 1);
-    Ok((a_step * steps as f64 + looks) / rayon::current_num_threads() as f64)
+    Ok((a_step, a_score))
 }
 
 impl Forecast {
@@ -204,6 +259,15 @@ impl Forecast {
             size(self.bytes_sent),
             duration(self.seconds)
         ));
+        if let Some(shadows) = &self.shadows {
+            lines.push(format!(
+                "  and {} shadow federations, once: {} on this machine, {} of disk, {} of memory\n",
+                shadows.count,
+                duration(shadows.seconds),
+                size(shadows.disk),
+                size(shadows.memory)
+            ));
+        }
         text + &lines.join("\n")
     }
 }

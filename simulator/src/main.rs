@@ -28,6 +28,7 @@ mod progress;
 mod recorder;
 mod roll;
 mod session;
+mod shadow;
 mod statement;
 mod tables;
 
@@ -93,7 +94,7 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
         }
         Command::Attack(args) => {
             args.speed.apply()?;
-            commands::attack(&args, output)
+            commands::attack(&args, output, interrupt)
         }
         Command::Validate(args) => commands::validate(&args, output),
         Command::Plan(args) => commands::plan(&args, output),

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use report::RoundLine;
 use report::model::{Epsilon, Real};
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Says something to people, on stderr. If nobody can hear it, the work goes on all the same.
 pub fn tell(text: &str) {
@@ -30,12 +31,34 @@ pub fn print(text: &str) -> Result<(), Failure> {
 pub struct Progress {
     output: OutputArgs,
     bar: Option<ProgressBar>,
+    shadows: Shadows,
+}
+
+/// How far the shadow federations are. Several threads train them.
+#[derive(Debug, Default)]
+struct Shadows {
+    done: AtomicUsize,
+    all: usize,
 }
 
 impl Progress {
     /// Nothing is shown before the first call.
-    pub const fn new(output: OutputArgs) -> Self {
-        Self { output, bar: None }
+    pub fn new(output: OutputArgs) -> Self {
+        Self {
+            output,
+            bar: None,
+            shadows: Shadows::default(),
+        }
+    }
+
+    /// Nothing is ever shown.
+    pub fn quiet() -> Self {
+        Self::new(OutputArgs {
+            json: false,
+            jsonl: false,
+            quiet: true,
+            verbose: 0,
+        })
     }
 
     /// Whether people are told anything but errors.
@@ -85,6 +108,28 @@ impl Progress {
             Some(bar) => {
                 bar.set_message(line);
                 bar.set_position(u64::from(figures.round));
+            }
+            None => self.say(&line),
+        }
+    }
+
+    /// Shadow federations begin: `done` of `all` are kept from before.
+    pub fn begin_shadows(&mut self, done: usize, all: usize) {
+        self.begin(done as u32, all as u32);
+        self.shadows = Shadows {
+            done: AtomicUsize::new(done),
+            all,
+        };
+    }
+
+    /// A shadow federation is trained and kept.
+    pub fn shadow(&self) {
+        let done = self.shadows.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let line = format!("shadow federation {done} of {}", self.shadows.all);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(line);
+                bar.set_position(done as u64);
             }
             None => self.say(&line),
         }

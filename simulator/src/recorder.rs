@@ -1,18 +1,21 @@
 //! Measures, attacks, accounts for and stores every round of a run.
 
-use crate::attack::{self, Attacker, AttackerError};
+use crate::attack::{self, Attacker, AttackerError, Findings, Seen};
 use crate::checkpoint::{self, Journals};
 use crate::events::{AbandonedFigures, Course, Event, RoundFigures};
 use crate::exit::Failure;
 use crate::folder::{self, RunFolder};
 use crate::observer::Observer;
+use crate::shadow::Shadows;
 use crate::statement::{self, Losses};
 use accounting::{Holdings, Ledger, LedgerEntry, Odometer, TightestAccountant};
 use attacks::RecordRegime;
 use primitives::{ModelVector, Round, SiloId};
+use protocol::SiloUpdate;
 use report::model::Real;
 use scenarios::Resolved;
 use server::Checkpoint;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,6 +34,8 @@ pub struct Recorder<'a> {
     holdings: Holdings,
     rounds: Vec<RoundFigures>,
     journals: Journals,
+    /// The last round's model, if somebody sees what the silos make of it.
+    start: Option<ModelVector>,
 }
 
 impl<'a> Recorder<'a> {
@@ -62,10 +67,12 @@ impl<'a> Recorder<'a> {
     pub fn restore(
         resolved: &'a Resolved,
         folder: &'a RunFolder,
-        round: Round,
+        checkpoint: &Checkpoint,
         journals: Journals,
     ) -> Result<Self, Failure> {
         let mut recorder = Self::empty(resolved, folder)?;
+        let round = checkpoint.state.round;
+        recorder.remember(&checkpoint.state.model);
         folder.cut(LEDGER, journals.ledger)?;
         folder.cut(EVENTS, journals.events)?;
         for entry in lines::<LedgerEntry>(folder.path(), LEDGER)? {
@@ -78,8 +85,8 @@ impl<'a> Recorder<'a> {
         }
         if let Some(attacker) = &mut recorder.attacker {
             for seen in 0..=round.0 {
-                let signals = attack::recorded(folder.path(), &recorder.observer, Round(seen))?;
-                attacker.see(signals).map_err(Failure::run)?;
+                let seen = attack::recorded(folder.path(), &recorder.observer, Round(seen))?;
+                attacker.see(seen).map_err(Failure::run)?;
             }
         }
         recorder.journals = journals;
@@ -105,7 +112,15 @@ impl<'a> Recorder<'a> {
             holdings: Holdings::new(resolved.schedule.holdings().into_values()),
             rounds: Vec::new(),
             journals: Journals::default(),
+            start: None,
         })
+    }
+
+    /// Keeps the model that the next round sets out from.
+    fn remember(&mut self, model: &ModelVector) {
+        if !self.observer.silo_kinds().is_empty() {
+            self.start = Some(model.clone());
+        }
     }
 
     /// Measures, attacks and accounts for one round, and puts it on disk; the checkpoint comes last.
@@ -116,28 +131,35 @@ impl<'a> Recorder<'a> {
         &mut self,
         round: Round,
         model: &ModelVector,
-        silos: impl Iterator<Item = SiloId>,
+        updates: &BTreeMap<SiloId, SiloUpdate>,
         entries: &[LedgerEntry],
         course: Course,
         checkpoint: &Checkpoint,
     ) -> Result<Event, Failure> {
         let sight = self.observer.look(round, model).map_err(Failure::run)?;
-        let signals: Vec<_> = self
-            .observer
-            .regimes()
-            .map(|(regime, _)| regime)
-            .zip(&sight.signals)
-            .collect();
-        checkpoint::write_signals(self.folder, round, &signals)?;
+        let silos = match &self.start {
+            Some(start) => self
+                .observer
+                .silos(round, start, updates)
+                .map_err(Failure::run)?,
+            None => None,
+        };
+        self.remember(model);
+        let seen = Seen {
+            signals: sight.signals,
+            silos,
+        };
+        let regimes = self.observer.regimes().map(|(regime, _)| regime);
+        checkpoint::write_signals(self.folder, round, regimes, &seen)?;
         let ledger = self.charge(entries)?;
         let delta = self.resolved.file.scenario.privacy.delta();
         let losses = Losses::read(&mut self.odometer, &self.holdings, delta);
         if let Some(attacker) = &mut self.attacker {
-            attacker.see(sight.signals).map_err(Failure::run)?;
+            attacker.see(seen).map_err(Failure::run)?;
         }
         let figures = RoundFigures {
             round: round.0,
-            silos: silos.map(|silo| silo.0).collect(),
+            silos: updates.keys().map(|silo| silo.0).collect(),
             accuracy: sight.accuracy.into(),
             loss: sight.loss.into(),
             epsilon_record: statement::epsilon(&losses.record),
@@ -207,9 +229,19 @@ impl<'a> Recorder<'a> {
         &self.rounds
     }
 
-    /// The adversary, if the scenario has one.
-    pub const fn attacker(&self) -> Option<&Attacker> {
-        self.attacker.as_ref()
+    /// What the scenario's attacks find in all rounds so far, with these shadow runs. `None` if it has no attack.
+    ///
+    /// # Errors
+    /// If an attack is refused or fails.
+    pub fn findings(&mut self, shadows: Option<Shadows>) -> Result<Option<Findings>, Failure> {
+        let Some(attacker) = &mut self.attacker else {
+            return Ok(None);
+        };
+        if let Some(shadows) = shadows {
+            attacker.see_shadows(shadows.signals);
+        }
+        let findings = attacker.findings(self.resolved);
+        findings.map(Some).map_err(Failure::run)
     }
 
     /// When the last round ended, in virtual time.

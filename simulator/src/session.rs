@@ -1,6 +1,7 @@
 //! A run from its folder's first file to its last.
 
 use crate::assembly::{self, Outcome};
+use crate::attack::Findings;
 use crate::checkpoint;
 use crate::driver::{Driver, End, Progressed, RoundTraffic, Start};
 use crate::events::{AbandonedFigures, Course, Event, RoundFigures};
@@ -10,6 +11,7 @@ use crate::gate::gate;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::recorder::{EVENTS, LEDGER, Recorder};
+use crate::shadow;
 use crate::statement::Statement;
 use crate::tables;
 use primitives::Round;
@@ -18,6 +20,7 @@ use report::RunReport;
 use report::model::HowEnded;
 use scenarios::{PLAN_FORMAT, Plan, Resolved, ScenarioError, ScenarioFile};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -195,11 +198,8 @@ pub fn carry_on(
             (recorder, None)
         }
         Some((checkpoint, journals)) => {
-            let round = checkpoint.state.round;
-            (
-                Recorder::restore(resolved, folder, round, journals)?,
-                Some(checkpoint),
-            )
+            let recorder = Recorder::restore(resolved, folder, &checkpoint, journals)?;
+            (recorder, Some(checkpoint))
         }
     };
     let budget = resolved.file.scenario.privacy.budget();
@@ -236,36 +236,25 @@ pub fn carry_on(
     if !begun {
         let start = federation.checkpoint();
         let model = start.state.model.clone();
-        let nobody = std::iter::empty();
+        let nobody = BTreeMap::new();
         let course = Course::default();
-        let event = recorder.round(Round::UNTRAINED, &model, nobody, &[], course, &start)?;
+        let event = recorder.round(Round::UNTRAINED, &model, &nobody, &[], course, &start)?;
         tell(&recorder, &event, progress)?;
     }
     let mut clock = Instant::now();
     let end = loop {
         if interrupt.is_asked_for() {
             progress.end();
-            let event = Event::Interrupted {
-                rounds: recorder.rounds().len() as u32 - 1,
-            };
-            progress.event(&event)?;
-            return Err(Failure::new(
-                Exit::Interrupted,
-                format!(
-                    "interrupted; go on with: siloscope resume {}",
-                    folder.path().display()
-                ),
-            ));
+            return Err(interrupted(folder, &recorder, progress));
         }
         match federation.advance(progress)? {
             Progressed::Finished(end) => break *end,
             Progressed::Round(outcome) => {
-                let silos = outcome.updates.keys().copied();
                 let checkpoint = federation.checkpoint();
                 let event = recorder.round(
                     outcome.round,
                     &outcome.model,
-                    silos,
+                    &outcome.updates,
                     &outcome.entries,
                     Course::new(&outcome.missing, outcome.attempts, federation.traffic()),
                     &checkpoint,
@@ -285,17 +274,40 @@ pub fn carry_on(
     };
     progress.end();
     let traffic = federation.traffic();
-    finish(folder, resolved, recorder, end, traffic, progress)
+    let shadows = shadow::ready(resolved, place_of(folder), progress, interrupt);
+    let shadows = shadows.map_err(|failure| match failure.exit {
+        Exit::Interrupted => interrupted(folder, &recorder, progress),
+        _ => failure,
+    })?;
+    let findings = recorder.findings(shadows)?;
+    finish(folder, resolved, recorder, findings, end, traffic, progress)
+}
+
+/// The folder that holds a run's folder and those beside it.
+pub fn place_of(folder: &RunFolder) -> &Path {
+    folder.path().parent().unwrap_or(Path::new("."))
+}
+
+/// Tells programs that the run was interrupted, and gives what people are told.
+fn interrupted(folder: &RunFolder, recorder: &Recorder<'_>, progress: &Progress) -> Failure {
+    let rounds = recorder.rounds().len() as u32 - 1;
+    if let Err(failure) = progress.event(&Event::Interrupted { rounds }) {
+        return failure;
+    }
+    let path = folder.path().display();
+    let message = format!("interrupted; go on with: siloscope resume {path}");
+    Failure::new(Exit::Interrupted, message)
 }
 
 /// Writes what a run ends with; the report in JSON comes last and says that all else is there.
 ///
 /// # Errors
-/// If an attack fails or the system refuses.
+/// If the system refuses.
 pub fn finish(
     folder: &RunFolder,
     resolved: &Resolved,
     mut recorder: Recorder<'_>,
+    findings: Option<Findings>,
     end: End,
     traffic: Option<RoundTraffic>,
     progress: &Progress,
@@ -320,10 +332,6 @@ pub fn finish(
     };
     let rounds = recorder.rounds();
     let last = rounds.last().map_or(0, |figures| figures.round);
-    let findings = match recorder.attacker() {
-        Some(attacker) => Some(attacker.findings(&resolved.world).map_err(Failure::run)?),
-        None => None,
-    };
     let ledger = recorder.ledger();
     let statement = Statement::of(resolved, ledger, last);
     let attendance = assembly::attendance(resolved, rounds, abandoned.as_ref(), ledger, &statement);

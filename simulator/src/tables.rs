@@ -8,7 +8,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 use report::RunReport;
-use report::model::Pool;
+use report::model::{Pool, SubjectScore};
 use std::sync::Arc;
 
 /// One column with its values; `None` is null.
@@ -130,19 +130,35 @@ pub fn subjects(report: &RunReport) -> Result<Vec<u8>, ParquetError> {
                 .collect(),
         ),
     ];
+    columns.push(Column::Reals(
+        "exposure_rank".to_owned(),
+        subjects
+            .iter()
+            .map(|subject| subject.exposure_rank.map(f64::from))
+            .collect(),
+    ));
     for attack in &report.leak.attacks {
         let regime = serde_plain(attack.regime);
-        let score = |subject: &report::model::Subject| {
-            let scored = subject.scores.iter();
-            scored
-                .clone()
-                .find(|score| score.attack == attack.attack && score.regime == attack.regime)
-                .map(|score| score.score.get())
+        let column = |what: &str, value: fn(&SubjectScore) -> Option<f64>| {
+            let of_subject = |subject: &report::model::Subject| {
+                let mut scored = subject.scores.iter();
+                scored
+                    .find(|score| score.attack == attack.attack && score.regime == attack.regime)
+                    .and_then(value)
+            };
+            Column::Reals(
+                format!("{what} {} {regime}", attack.attack),
+                subjects.iter().map(of_subject).collect(),
+            )
         };
-        columns.push(Column::Reals(
-            format!("score {} {regime}", attack.attack),
-            subjects.iter().map(score).collect(),
-        ));
+        columns.push(column("score", |score| Some(score.score.get())));
+        columns.push(column("exposure", |score| Some(score.exposure?.get())));
+        let of_runs = |over: &report::model::OverRuns| {
+            over.attack == attack.attack && over.regime == attack.regime
+        };
+        if report.leak.over_runs.iter().any(of_runs) {
+            columns.push(column("own auc", |score| Some(score.own_auc?.value.get())));
+        }
     }
     write(&columns)
 }

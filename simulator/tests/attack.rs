@@ -92,3 +92,149 @@ fn what_cannot_be_attacked_is_said() {
     fs::remove_file(twin.join("report.json")).unwrap();
     attack(&[]).ends(1, &["no report yet"]);
 }
+
+/// Attacks that need more than the losses of the run: shadows, gradients, copies, plain features, the silos' updates.
+fn strong(shadows: u32) -> String {
+    let attacks = [
+        "lira",
+        "rmia",
+        "quantile",
+        "gradient-norm",
+        "loss-across-neighbourhood",
+        "update-alignment",
+    ];
+    let tables: Vec<String> = attacks
+        .iter()
+        .map(|kind| format!("\n[[attacks]]\nkind = \"{kind}\"\n"))
+        .collect();
+    let adversary = format!("known_subjects = 5\nview = \"silo-updates\"\nshadows = {shadows}");
+    scenario(&[("known_subjects = 5", &adversary), ("", &tables.concat())])
+}
+
+#[test]
+fn attacks_with_shadows_and_updates_are_made_anew_to_the_byte() {
+    let (place, folder, twin) = finished(&strong(6));
+    let expected = [
+        "lira/online",
+        "rmia/online",
+        "quantile",
+        "gradient-norm",
+        "loss-across-neighbourhood",
+        "update-alignment/cosine/non-target",
+    ];
+    assert_eq!(names(&report(&folder))[7..], expected);
+    // The twin is beside the run folder's folder, so its shadows are trained there: with the same bytes.
+    let again = [
+        "6 shadow federations, 6 of them trained now",
+        "from the signals of the run",
+    ];
+    place.siloscope(&["attack", "twin"]).ends(0, &again);
+    assert_same(&twin, &folder, "attacked anew");
+    // Other attacks on the same training take the shadows that are there, and more are trained beside them.
+    let more = ["8 shadow federations, 2 of them trained now"];
+    place
+        .siloscope(&["attack", "twin", "--set", "adversary.shadows=8"])
+        .ends(0, &more);
+    let kept = ["6 shadow federations, 0 of them trained now"];
+    place.siloscope(&["attack", "twin"]).ends(0, &kept);
+    assert_same(&twin, &folder, "with eight at hand, six are used");
+    // A scenario that trains the same under another name does not train its shadows again.
+    let other = strong(6).replacen("name = \"case\"", "name = \"other\"", 1);
+    place.write("other.toml", other);
+    let said = place.siloscope(&["run", "./other.toml"]).ends(0, &[]);
+    assert!(
+        !said.stderr.contains("shadow federation 1 of 6"),
+        "{}",
+        said.stderr
+    );
+    let planned = place.siloscope(&["plan", "./other.toml"]).ends(0, &[]);
+    assert!(
+        planned.stdout.contains("and 6 shadow federations, once"),
+        "{}",
+        planned.stdout
+    );
+}
+
+#[test]
+fn what_a_run_did_not_record_is_looked_up_or_asked_for_by_name() {
+    let (place, _, twin) = finished(&scenario(&[]));
+    let attack = |kind: &str, more: &[&str]| {
+        let attacks = format!("attacks=[{{ kind = \"{kind}\" }}]");
+        let args = [&["attack", "twin", "--set", attacks.as_str()], more].concat();
+        place.siloscope(&args)
+    };
+    attack("gradient-norm", &[]).ends(0, &["gradient-norm looked up in the run's checkpoints"]);
+    assert_eq!(names(&report(&twin)), ["gradient-norm"]);
+    attack("loss-across-neighbourhood", &[]).ends(0, &["neighbourhood-loss looked up"]);
+    attack("lira", &[]).ends(3, &["attacks[0]", "adversary.shadows = at least 4"]);
+    attack("lira", &["--set", "adversary.shadows=5"]).ends(3, &["adversary.shadows", "even"]);
+    attack("lira", &["--set", "adversary.shadows=4"]).ends(0, &["4 of them trained now"]);
+    let view = ["--set", "adversary.view=silo-updates"];
+    attack("update-alignment", &view).ends(3, &["did not record", "run the scenario anew"]);
+    // Both lookups agree with a run that recorded them from the start.
+    let text = strong(0).replace(
+        "\n[[attacks]]\nkind = \"lira\"\n\n[[attacks]]\nkind = \"rmia\"\n",
+        "",
+    );
+    let (there, folder, again) = finished(&text);
+    fs::remove_dir_all(again.join("signals")).unwrap();
+    let tables = [
+        "[adversary]\nknown_subjects = 5\n",
+        "[[attacks]]\nkind = \"gradient-norm\"\n",
+        "[[attacks]]\nkind = \"loss-across-neighbourhood\"\n",
+    ];
+    there.write("tables.toml", tables.concat());
+    there
+        .siloscope(&["attack", "twin", "--attacks", "tables.toml"])
+        .ends(0, &["looked up"]);
+    let of = |report: &Value, name: &str| -> Vec<Value> {
+        let attacks = report["leak"]["attacks"].as_array().unwrap().clone();
+        attacks
+            .into_iter()
+            .filter(|attack| attack["attack"] == name)
+            .map(|attack| attack["rounds"].clone())
+            .collect()
+    };
+    for name in ["gradient-norm", "loss-across-neighbourhood"] {
+        assert_eq!(
+            of(&report(&again), name),
+            of(&report(&folder), name),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_run_killed_while_it_trains_shadows_is_resumed_to_the_byte() {
+    let (_there, expected, _) = finished(&strong(6));
+    // Seven rounds with the untrained model, after the event of the start: the eighth event is the last before shadows.
+    for after in [3, 8] {
+        let place = Place::with(&strong(6));
+        place.kill_after(&["run", "./case.toml"], after);
+        let folder = place.run_folder();
+        place
+            .siloscope(&["resume", folder.to_str().unwrap(), "-q"])
+            .ends(0, &[]);
+        assert_same(&folder, &expected, &format!("killed after event {after}"));
+    }
+}
+
+#[test]
+fn a_damaged_shadow_is_named_with_what_to_do() {
+    let (place, folder, _) = finished(&strong(4));
+    let shadows = place.path("runs/.shadows");
+    let plan = fs::read_dir(shadows)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    fs::write(plan.join("shadow-0002.safetensors"), "no").unwrap();
+    let run = folder.to_str().unwrap();
+    let words = ["shadow-0002.safetensors is damaged", "is trained again"];
+    place.siloscope(&["attack", run]).ends(1, &words);
+    fs::remove_file(plan.join("shadow-0002.safetensors")).unwrap();
+    place
+        .siloscope(&["attack", run])
+        .ends(0, &["4 shadow federations, 1 of them trained now"]);
+}

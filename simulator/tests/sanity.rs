@@ -181,3 +181,43 @@ fn the_more_people_differ_the_easier_it_is_to_find_them() {
     let rho = spearman(&pairs);
     assert!(rho * 29_f64.sqrt() > 3.09, "{rho}: {pairs:?}");
 }
+
+/// A run of [`world`] with sixteen shadow federations: the attack `lira` over them, in one regime.
+fn lira_over_runs(alike: bool, regime: &str) -> Value {
+    let text = world(alike, OPEN, 11).replacen(
+        "known_subjects = 5",
+        "known_subjects = 5\nshadows = 16",
+        1,
+    ) + "\n[[attacks]]\nkind = \"lira\"\n";
+    let place = Place::with(&text);
+    place.siloscope(&["run", "./case.toml", "-q"]).ends(0, &[]);
+    let report = report(&place.run_folder());
+    let all = report["leak"]["over_runs"].as_array().unwrap();
+    let lira = |over: &&Value| over["attack"] == "lira/online" && over["regime"] == regime;
+    all.iter().find(lira).unwrap().clone()
+}
+
+/// Null hypothesis: members and non-members are alike, in each of sixteen federations of which at least every other is
+/// independent. False alarms: 1e-6 for the mean.
+#[test]
+fn shadows_do_not_help_where_everybody_is_alike() {
+    let over = lira_over_runs(true, "fresh");
+    assert_eq!(over["runs"], 16);
+    let (m, n) = (55.0, 55.0);
+    let deviation = ((m + n + 1.0_f64) / (12.0 * m * n) / 8.0).sqrt();
+    let off = (over["auc"].as_f64().unwrap() - 0.5) / deviation;
+    assert!(off.abs() < ONE_IN_A_MILLION, "{off}");
+}
+
+/// Null hypothesis of shadows that do not have in them who they should: chance. Rejected at 1e-6 by the mean, and far more
+/// people than by luck are found in nine of ten pairs of runs.
+#[test]
+fn shadows_give_everybody_away_by_their_training_records() {
+    let over = lira_over_runs(false, "training-records");
+    let deviation = ((55.0 + 55.0 + 1.0_f64) / (12.0 * 55.0 * 55.0) / 8.0).sqrt();
+    let off = (over["auc"].as_f64().unwrap() - 0.5) / deviation;
+    assert!(off > ONE_IN_A_MILLION, "{off}");
+    let at = &over["exposed"][0];
+    let share = |what: &str| at[what].as_f64().unwrap();
+    assert!(share("by_luck") < 0.01 && share("share") > 0.1, "{at}");
+}

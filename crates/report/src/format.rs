@@ -138,6 +138,17 @@ pub(crate) fn interval(interval: &Interval, decimals: usize) -> String {
     )
 }
 
+/// A number of either sign with its interval: 0.31 [0.22, 0.40].
+pub(crate) fn signed(interval: &Interval) -> String {
+    let number = |value: f64| fixed(value, 2);
+    format!(
+        "{} [{}, {}]",
+        number(interval.value.get()),
+        number(interval.low.get()),
+        number(interval.high.get())
+    )
+}
+
 /// A measurement, or a dash where it is withheld.
 pub(crate) fn measurement(measurement: &Measurement, decimals: usize) -> String {
     match measurement {

@@ -42,6 +42,9 @@ impl RunReport {
         for (title, table) in [
             ("promised", promise(self)),
             ("leaked", leak(self)),
+            ("leaked, over the shadow federations", over_runs(self)),
+            ("silos named rightly", sources(self)),
+            ("exposed have in common (rank correlation)", exposed(self)),
             ("limits", limits(self)),
             ("checks", checks(self)),
         ] {
@@ -151,6 +154,54 @@ fn leak(report: &RunReport) -> Vec<Vec<String>> {
             auc(Regime::Fresh),
             auc(Regime::TrainingRecords),
         ]);
+    }
+    table
+}
+
+fn over_runs(report: &RunReport) -> Vec<Vec<String>> {
+    let subjects = &report.identity.nouns.subject.many;
+    let head = ["", "mean AUC", "deviation", "own AUC ≥ 0.9", "by luck"];
+    let mut table = vec![head.map(str::to_owned).to_vec()];
+    table[0][3] = format!("{subjects} with own AUC ≥ 0.9");
+    for over in &report.leak.over_runs {
+        let at = over.exposed[0];
+        table.push(vec![
+            format!("{}, {}", over.attack, format::regime(over.regime)),
+            format::fixed(over.auc.get(), 3),
+            format::fixed(over.deviation.get(), 3),
+            format::percent(at.share.get()),
+            format::percent(at.by_luck.get()),
+        ]);
+    }
+    table
+}
+
+fn sources(report: &RunReport) -> Vec<Vec<String>> {
+    let mut table = vec![row(["", "members", "named", "by lot"])];
+    for source in &report.leak.sources {
+        table.push(vec![
+            format::regime(source.regime).to_owned(),
+            format::count(u64::from(source.members)),
+            format::percent(source.named.get()),
+            format::percent(source.chance.get()),
+        ]);
+    }
+    table
+}
+
+fn exposed(report: &RunReport) -> Vec<Vec<String>> {
+    let mut table = vec![row(["", "fresh records", "training records"])];
+    let of = |regime| report.leak.exposed.iter().find(move |e| e.regime == regime);
+    let Some(first) = report.leak.exposed.first() else {
+        return table;
+    };
+    for factor in &first.factors {
+        let mut cells = vec![factor.name.clone()];
+        for regime in Regime::ALL {
+            let same = of(regime).and_then(|e| e.factors.iter().find(|f| f.name == factor.name));
+            cells.push(same.map_or("—".to_owned(), |f| format::signed(&f.correlation)));
+        }
+        table.push(cells);
     }
     table
 }

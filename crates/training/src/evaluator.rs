@@ -1,6 +1,6 @@
 //! What a model says about records of a data set.
 
-use crate::{Architecture, Backend, Batch, Network, NetworkError, RecordScore};
+use crate::{Architecture, Backend, Batch, Clipping, Network, NetworkError, RecordScore};
 use data::Dataset;
 use primitives::{ModelVector, RecordId};
 
@@ -40,19 +40,101 @@ impl Evaluator {
     ) -> Result<Vec<RecordScore>, NetworkError> {
         let mut scores = Vec::with_capacity(records.len());
         for records in records.chunks(RECORDS) {
-            dataset.gather(records, &mut self.features, &mut self.labels);
-            self.subjects.clear();
-            self.subjects
-                .extend(records.iter().map(|&record| dataset.subject(record).0));
-            let batch = Batch {
-                features: &self.features,
-                labels: &self.labels,
-                subjects: &self.subjects,
-            };
-            self.network
-                .evaluate(model.as_slice(), &batch, &mut scores)?;
+            self.gather(dataset, records);
+            let (network, batch) = self.ready();
+            network.evaluate(model.as_slice(), &batch, &mut scores)?;
         }
         Ok(scores)
+    }
+
+    /// The L2 norm of the gradient of every one of `records` of `dataset` at `model`, in order.
+    ///
+    /// # Errors
+    /// If the model or the data does not fit the network, or a gradient is not finite.
+    pub fn gradient_norms(
+        &mut self,
+        model: &ModelVector,
+        dataset: &Dataset,
+        records: &[RecordId],
+    ) -> Result<Vec<f32>, NetworkError> {
+        let mut norms = Vec::with_capacity(records.len());
+        for records in records.chunks(RECORDS) {
+            self.gather(dataset, records);
+            let (network, batch) = self.ready();
+            network.gradient_norms(model.as_slice(), &batch, &mut norms)?;
+        }
+        Ok(norms)
+    }
+
+    /// Adds the mean of the gradients of `records` of `dataset` at `model` to `sum`. Shape of `sum`: `[parameters]`.
+    ///
+    /// # Errors
+    /// If a vector or the data does not fit the network, or a gradient is not finite.
+    pub fn mean_gradient(
+        &mut self,
+        model: &ModelVector,
+        dataset: &Dataset,
+        records: &[RecordId],
+        sum: &mut [f32],
+    ) -> Result<(), NetworkError> {
+        for records in records.chunks(RECORDS) {
+            self.gather(dataset, records);
+            let (network, batch) = self.ready();
+            network.add_clipped_sum(model.as_slice(), &batch, &Clipping::Nothing, sum)?;
+        }
+        let count = records.len().max(1) as f32;
+        for value in sum.iter_mut() {
+            *value /= count;
+        }
+        if sum.iter().all(|value| value.is_finite()) {
+            Ok(())
+        } else {
+            Err(NetworkError::Diverged)
+        }
+    }
+
+    /// The mean loss of `copies` copies of every one of `records` of `dataset` under `model`, in order. `perturb` is
+    /// given a record and its features `copies` times over, and makes of them what it will.
+    ///
+    /// # Errors
+    /// If the model or the data does not fit the network.
+    pub fn mean_losses(
+        &mut self,
+        model: &ModelVector,
+        dataset: &Dataset,
+        records: &[RecordId],
+        copies: u32,
+        perturb: &dyn Fn(RecordId, &mut [f32]),
+    ) -> Result<Vec<f32>, NetworkError> {
+        let mut means = Vec::with_capacity(records.len());
+        let mut scores = Vec::new();
+        for &record in records {
+            self.gather(dataset, &vec![record; copies as usize]);
+            perturb(record, &mut self.features);
+            scores.clear();
+            let (network, batch) = self.ready();
+            network.evaluate(model.as_slice(), &batch, &mut scores)?;
+            let sum: f64 = scores.iter().map(|score| f64::from(score.loss)).sum();
+            means.push((sum / f64::from(copies)) as f32);
+        }
+        Ok(means)
+    }
+
+    fn gather(&mut self, dataset: &Dataset, records: &[RecordId]) {
+        dataset.gather(records, &mut self.features, &mut self.labels);
+        self.subjects.clear();
+        self.subjects
+            .extend(records.iter().map(|&record| dataset.subject(record).0));
+    }
+
+    /// The network, and the records that were gathered.
+    fn ready(&mut self) -> (&mut dyn Network, Batch<'_>) {
+        let batch = Batch {
+            features: &self.features,
+            labels: &self.labels,
+            subjects: &self.subjects,
+        };
+        (self.network.as_mut(), batch)
     }
 }
 

@@ -25,6 +25,17 @@ pub trait Network: Send {
         sum: &mut [f32],
     ) -> Result<ClipReport, NetworkError>;
 
+    /// Appends the L2 norm of every record's gradient to `norms`, in order.
+    ///
+    /// # Errors
+    /// If the batch or the model does not fit the network, or a gradient is not finite.
+    fn gradient_norms(
+        &mut self,
+        model: &[f32],
+        batch: &Batch<'_>,
+        norms: &mut Vec<f32>,
+    ) -> Result<(), NetworkError>;
+
     /// Appends the score of every record to `scores`, in order.
     ///
     /// # Errors

@@ -448,3 +448,42 @@ fn what_does_not_fit_is_refused() {
         assert_eq!(diverged.unwrap_err(), NetworkError::Diverged);
     }
 }
+
+#[test]
+fn gradient_norms_are_those_of_single_records_in_the_batchs_order() {
+    for case in cases(7) {
+        let inputs = case.model.inputs();
+        let alone = |i: usize| Batch {
+            features: &case.features[i * inputs..(i + 1) * inputs],
+            labels: &case.labels[i..=i],
+            subjects: &case.subjects[i..=i],
+        };
+        let norm = |i| {
+            let nothing = Clipping::Nothing;
+            oracle::clipped_sum(&case.model, &case.weights, &alone(i), &nothing).1[0]
+        };
+        let expected: Vec<f64> = (0..7).map(norm).collect();
+        for backend in BACKENDS {
+            let mut network = backend.network(&case.model);
+            // Twice, with gradients in between: nothing may be left over.
+            for _ in 0..2 {
+                let mut found = Vec::new();
+                network
+                    .gradient_norms(&case.weights, &case.batch(), &mut found)
+                    .unwrap();
+                for (found, expected) in found.iter().zip(&expected) {
+                    let error = (f64::from(*found) - expected).abs();
+                    assert!(
+                        error < 1e-4 * expected.max(1e-3),
+                        "{} {backend:?}: {found} for {expected}",
+                        case.name
+                    );
+                }
+                assert_eq!(found.len(), 7);
+                let bound = ClipNorm::try_new(0.1).unwrap().into();
+                let clipping = Clipping::SubjectMeans(bound);
+                clipped_sum(&mut *network, &case, &case.batch(), &clipping);
+            }
+        }
+    }
+}

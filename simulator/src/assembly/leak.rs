@@ -1,20 +1,75 @@
 //! What the attacks found, in the report's terms.
 
-use crate::attack::Findings;
+use super::exposed::exposed;
+use crate::attack::{Findings, OverRuns};
 use attacks::hygiene::Outcome;
-use attacks::{AttackReport, RecordRegime, RoundResult, Tpr, View};
+use attacks::{AttackReport, RecordRegime, RoundResult, SourceInference, SourceReport, Tpr, View};
+use primitives::{SiloId, SubjectId};
 use report::model as shown;
+use scenarios::World;
 use shown::{Measurement, Regime};
+use std::collections::BTreeMap;
 
 /// The report's section on what leaked. `adversary_records`: how many records of a subject the adversary holds.
-pub fn leak(findings: &Findings, adversary_records: u32) -> shown::Leak {
+/// `silos`: how many silos hold each member.
+pub fn leak(
+    findings: &Findings,
+    world: &World,
+    silos: &BTreeMap<SubjectId, usize>,
+    adversary_records: u32,
+) -> shown::Leak {
     shown::Leak {
         attacks: findings
             .reports
             .iter()
             .map(|report| attack(report, adversary_records))
             .collect(),
+        over_runs: findings.over_runs.iter().map(over_runs).collect(),
+        sources: findings.sources.iter().map(source).collect(),
+        exposed: exposed(world, silos, findings),
         checks: findings.checks.iter().map(check).collect(),
+    }
+}
+
+fn over_runs(over: &OverRuns) -> shown::OverRuns {
+    let pairs = (over.by_luck.len() - 1) as f64;
+    let point = |auc: f64, share: f64, pairs_won: f64| shown::SurvivalPoint {
+        auc: auc.into(),
+        share: share.into(),
+        by_luck: over.by_luck[pairs_won as usize].into(),
+    };
+    // A tie counts one half; down, so that luck is not made less than it is.
+    let own = |at: &attacks::Survival| point(at.auc, at.share, (at.auc * pairs + 1e-9).floor());
+    let at_least = |auc: f64| {
+        let exposed = over.subjects.values().filter(|own| own.estimate >= auc);
+        let share = exposed.count() as f64 / over.subjects.len().max(1) as f64;
+        point(auc, share, (auc * pairs - 1e-9).ceil())
+    };
+    shown::OverRuns {
+        attack: over.attack.clone(),
+        title: title(&over.attack),
+        regime: regime(over.regime),
+        runs: over.aucs.len() as u32,
+        auc: over.mean().into(),
+        deviation: over.deviation().into(),
+        survival: over.survival.iter().map(own).collect(),
+        exposed: [at_least(0.9), at_least(0.99)],
+    }
+}
+
+fn source((of, report): &(RecordRegime, SourceReport)) -> shown::SourceReport {
+    let silo = |(silo, source): (&SiloId, &attacks::SiloSource)| shown::SiloSource {
+        silo: silo.0,
+        auc: source.auc.into(),
+        f1: source.calibrated.map(|at| at.f1.into()),
+    };
+    shown::SourceReport {
+        regime: regime(*of),
+        source: SourceInference::PAPER.to_owned(),
+        members: report.subjects as u32,
+        named: report.single.into(),
+        chance: report.chance.into(),
+        silos: report.silos.iter().map(silo).collect(),
     }
 }
 
@@ -110,7 +165,7 @@ fn check(check: &attacks::hygiene::Check) -> shown::Check {
 }
 
 /// `loss-across-rounds/total-drop` as "Loss across rounds, total drop".
-fn title(name: &str) -> String {
+pub(super) fn title(name: &str) -> String {
     let words = name.replace('-', " ").replace('/', ", ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| {

@@ -3,6 +3,7 @@
 //! Nothing here measures or draws: the same folder gives the same report, byte for byte.
 
 mod attendance;
+mod exposed;
 mod leak;
 mod people;
 mod settings;
@@ -57,9 +58,10 @@ pub fn report(outcome: Outcome<'_>) -> RunReport {
     let scenario = &resolved.plan.scenario;
     let own = resolved.plan.digest() == plan;
     let per_subject = scenario.data.records_per_adversary.get();
-    let leak = findings
-        .as_ref()
-        .map_or_else(Leak::default, |found| leak::leak(found, per_subject));
+    let leak = findings.as_ref().map_or_else(Leak::default, |found| {
+        let silos = people::silos_of(&resolved.schedule.locals);
+        leak::leak(found, &resolved.world, &silos, per_subject)
+    });
     let utility = utility(resolved, rounds);
     let gates = gates(resolved, &leak, &utility, &statement);
     RunReport {

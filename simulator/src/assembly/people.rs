@@ -1,14 +1,15 @@
 //! Who took part: pools, silos, and one row for every subject.
 
 use super::leak;
-use crate::attack::Findings;
-use attacks::{AttackReport, Scores};
+use crate::attack::{Findings, OverRuns};
+use attacks::{AttackReport, Scores, exposure};
 use primitives::{SiloId, SubjectId};
 use report::model::{
-    Epsilon, Holding, Pool, PoolSizes, RecordCounts, Shape, SiloShape, Subject, SubjectScore,
+    Epsilon, Holding, Interval, Pool, PoolSizes, RecordCounts, Shape, SiloShape, Subject,
+    SubjectScore,
 };
 use scenarios::World;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use training::LocalPlan;
 
 /// The federation's shape, by what the silos really train on.
@@ -51,6 +52,14 @@ pub fn holdings(plans: &[LocalPlan]) -> BTreeMap<SubjectId, BTreeMap<SiloId, u32
     holdings
 }
 
+/// How many silos hold each member.
+pub fn silos_of(plans: &[LocalPlan]) -> BTreeMap<SubjectId, usize> {
+    let holdings = holdings(plans).into_iter();
+    holdings
+        .map(|(subject, silos)| (subject, silos.len()))
+        .collect()
+}
+
 /// One row for every member and non-member, in id order.
 pub fn subjects(
     world: &World,
@@ -65,18 +74,35 @@ pub fn subjects(
         .map(|report| non_member_scores(world, &report.scores))
         .collect();
     let ranks = exposure_ranks(world, reports);
+    let others: BTreeSet<SubjectId> = world.pools.non_members().iter().copied().collect();
+    let bits: Vec<BTreeMap<SubjectId, f64>> = reports
+        .iter()
+        .map(|report| exposure(&report.scores, &others))
+        .collect();
+    let own_auc = |report: &AttackReport, id| {
+        let all = findings.map_or(&[][..], |findings| &findings.over_runs);
+        let same =
+            |over: &&OverRuns| over.attack == report.attack && over.regime == report.threat.regime;
+        let auc = all.iter().find(same)?.subjects.get(&id)?;
+        Some(Interval::new(auc.estimate, auc.low, auc.high))
+    };
     world
         .pools
         .evaluated()
         .into_iter()
         .map(|id| {
-            let score = |(report, sorted): (&AttackReport, &Vec<f64>)| {
+            let score = |((report, sorted), bits): (
+                (&AttackReport, &Vec<f64>),
+                &BTreeMap<SubjectId, f64>,
+            )| {
                 let score = report.scores.get(&id)?.value();
                 Some(SubjectScore {
                     attack: report.attack.clone(),
                     regime: leak::regime(report.threat.regime),
                     score: score.into(),
                     percentile: percentile(sorted, score).into(),
+                    exposure: bits.get(&id).map(|&bits| bits.into()),
+                    own_auc: own_auc(report, id),
                 })
             };
             let held = holdings.get(&id).into_iter().flatten();
@@ -94,7 +120,12 @@ pub fn subjects(
                     })
                     .collect(),
                 epsilon: epsilons.get(&id).copied(),
-                scores: reports.iter().zip(&sorted).filter_map(score).collect(),
+                scores: reports
+                    .iter()
+                    .zip(&sorted)
+                    .zip(&bits)
+                    .filter_map(score)
+                    .collect(),
                 exposure_rank: ranks.get(&id).copied(),
             }
         })

@@ -4,8 +4,11 @@ use super::{Attacker, AttackerError, recall};
 use crate::archive::Archive;
 use crate::assembly::{self, Outcome};
 use crate::exit::Failure;
+use crate::interrupt::Interrupt;
 use crate::observer::Observer;
+use crate::progress::Progress;
 use crate::session::{self, Finished};
+use crate::shadow;
 use crate::statement::Statement;
 use attacks::SignalKind;
 use primitives::Round;
@@ -21,6 +24,8 @@ pub struct Attacked {
     pub rounds: usize,
     /// The attacks, by name.
     pub attacks: Vec<String>,
+    /// Shadow federations, and how many of them were trained now.
+    pub shadows: Option<(usize, usize)>,
     /// Signals that the run had not recorded, looked up in its checkpoints.
     pub anew: BTreeSet<SignalKind>,
 }
@@ -30,7 +35,12 @@ pub struct Attacked {
 ///
 /// # Errors
 /// If an attack needs what the run did not keep, or a file cannot be read or written.
-pub fn anew(archive: Archive, file: ScenarioFile) -> Result<Attacked, Failure> {
+pub fn anew(
+    archive: Archive,
+    file: ScenarioFile,
+    progress: &mut Progress,
+    interrupt: &Interrupt,
+) -> Result<Attacked, Failure> {
     let Archive {
         folder,
         mut resolved,
@@ -55,7 +65,14 @@ pub fn anew(archive: Archive, file: ScenarioFile) -> Result<Attacked, Failure> {
         let seen = recall::recalled(folder.path(), &observer, Round(figures.round), &mut anew)?;
         attacker.see(seen).map_err(Failure::run)?;
     }
-    let findings = attacker.findings(&resolved.world).map_err(Failure::run)?;
+    let shadows = shadow::ready(&resolved, session::place_of(&folder), progress, interrupt)?;
+    let trained = shadows
+        .as_ref()
+        .map(|shadows| (shadow::wanted(&resolved), shadows.trained));
+    if let Some(shadows) = shadows {
+        attacker.see_shadows(shadows.signals);
+    }
+    let findings = attacker.findings(&resolved).map_err(Failure::run)?;
     let last = rounds.last().map_or(0, |figures| figures.round);
     let attacks = attacker
         .attacks
@@ -76,6 +93,7 @@ pub fn anew(archive: Archive, file: ScenarioFile) -> Result<Attacked, Failure> {
     Ok(Attacked {
         rounds: rounds.len(),
         attacks,
+        shadows: trained,
         anew,
         finished: Finished::new(report, folder.path().to_owned()),
     })

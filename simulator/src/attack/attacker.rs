@@ -1,9 +1,11 @@
 //! The adversary of a run: what it knows, and what it has seen round by round.
 
+use super::dossier::{Dossier, Seen};
 use crate::observer::Observer;
 use attacks::{
     AttackError, AttackSubjects, Evidence, JudgeError, LossThreshold, Membership, MembershipAttack,
-    MembershipError, RecordRegime, Roc, RoundSignals, Scores, Signals, SignalsError, View,
+    MembershipError, RecordRegime, Roc, Scores, ShadowSignals, SignalsError, SiloSignalsError,
+    View,
 };
 use primitives::{Role, Round, Stream};
 use scenarios::{Scenario, World};
@@ -14,7 +16,7 @@ pub struct Attacker {
     pub(super) view: View,
     pub(super) attacks: Vec<Box<dyn MembershipAttack>>,
     /// By regime, in the observer's order.
-    pub(super) signals: Vec<Signals>,
+    pub(super) dossiers: Vec<Dossier>,
 }
 
 /// Why an attack could not be made or judged.
@@ -26,6 +28,9 @@ pub enum AttackerError {
     /// The signals of a round do not fit.
     #[error(transparent)]
     Signals(#[from] SignalsError),
+    /// The signals of the silos' updates do not fit.
+    #[error(transparent)]
+    Silos(#[from] SiloSignalsError),
     /// A round was not seen.
     #[error(transparent)]
     Evidence(#[from] AttackError),
@@ -56,30 +61,35 @@ impl Attacker {
         };
         let known = scenario.adversary.known_subjects as usize;
         let subjects = AttackSubjects::choose(&all, known, &mut world.seed.stream(stream))?;
+        let configs = scenario.attacks.iter();
+        let attacks: Vec<_> = configs
+            .flat_map(|config| config.attacks(world.seed))
+            .collect();
         Ok(Some(Self {
             subjects,
             view: scenario.adversary.view,
-            attacks: scenario
-                .attacks
-                .iter()
-                .flat_map(|config| config.attacks(world.seed))
-                .collect(),
-            signals: observer
-                .regimes()
-                .map(|(regime, queries)| Signals::new(regime, queries.clone()))
-                .collect(),
+            dossiers: Dossier::all(world, observer, &attacks),
+            attacks,
         }))
     }
 
-    /// Takes in what was seen of one round, by regime.
+    /// Takes in what was seen of one round.
     ///
     /// # Errors
     /// If a value is not finite or the round is out of order.
-    pub fn see(&mut self, round: Vec<RoundSignals>) -> Result<(), AttackerError> {
-        for (signals, round) in self.signals.iter_mut().zip(round) {
-            signals.push(round)?;
+    pub fn see(&mut self, seen: Seen) -> Result<(), AttackerError> {
+        let mut silos = seen.silos.map(Vec::into_iter);
+        for (dossier, signals) in self.dossiers.iter_mut().zip(seen.signals) {
+            dossier.push(signals, silos.as_mut().and_then(Iterator::next))?;
         }
         Ok(())
+    }
+
+    /// Takes in what shadow runs say, by regime.
+    pub fn see_shadows(&mut self, shadows: Vec<ShadowSignals>) {
+        for (dossier, shadows) in self.dossiers.iter_mut().zip(shadows) {
+            dossier.shadows = Some(shadows);
+        }
     }
 
     /// AUC of the loss threshold after `round`, the figure shown while a run is under way.
@@ -91,14 +101,11 @@ impl Attacker {
         regime: RecordRegime,
         round: Round,
     ) -> Result<Option<f64>, AttackerError> {
-        let Some(signals) = self
-            .signals
-            .iter()
-            .find(|signals| signals.regime() == regime)
-        else {
+        let of_regime = |dossier: &&Dossier| dossier.signals.regime() == regime;
+        let Some(dossier) = self.dossiers.iter().find(of_regime) else {
             return Ok(None);
         };
-        let scores = self.score(&LossThreshold {}, signals, round)?;
+        let scores = self.score(&LossThreshold {}, dossier, round)?;
         Ok(Roc::of(&scores, self.subjects.evaluated())
             .ok()
             .map(|roc| roc.auc()))
@@ -107,18 +114,18 @@ impl Attacker {
     pub(super) fn score(
         &self,
         attack: &dyn MembershipAttack,
-        signals: &Signals,
+        dossier: &Dossier,
         round: Round,
     ) -> Result<Scores, AttackerError> {
-        let evidence = self.evidence(signals, round)?;
+        let evidence = self.evidence(dossier, round)?;
         Ok(attacks::score(attack, &evidence).map_err(JudgeError::from)?)
     }
 
     pub(super) fn evidence<'a>(
         &'a self,
-        signals: &'a Signals,
+        dossier: &'a Dossier,
         round: Round,
     ) -> Result<Evidence<'a>, AttackError> {
-        Evidence::new(self.view, signals, round, self.subjects.known())
+        dossier.evidence(self.view, round, self.subjects.known())
     }
 }

@@ -1,10 +1,9 @@
 //! Experiments on the attacks themselves, made on every run: their answers are known beforehand.
 
+use super::dossier::Dossier;
 use super::{Attacker, AttackerError};
 use attacks::hygiene::{self, BlindBaseline, Check, GATE, Permuted};
-use attacks::{
-    AttackFailed, AttackReport, Evidence, JudgeError, Membership, RecordRegime, Scores, Signals,
-};
+use attacks::{AttackFailed, AttackReport, JudgeError, Membership, RecordRegime, Scores};
 use primitives::{Role, Round, SiloId, Stream, SubjectId};
 use scenarios::World;
 use std::collections::BTreeMap;
@@ -19,13 +18,14 @@ impl Attacker {
     }
 
     /// Every attack against the untrained model and with shuffled labels, and against a classifier that never sees the
-    /// model. `reports` are those of the same regime as `signals`.
+    /// model. `reports` are those of the same regime.
     pub(super) fn checks(
         &self,
-        signals: &Signals,
+        dossier: &Dossier,
         reports: &[AttackReport],
         world: &World,
     ) -> Result<Vec<Check>, AttackerError> {
+        let signals = &dossier.signals;
         let Some(last) = signals.rounds().last().map(|signals| signals.round) else {
             return Ok(Vec::new());
         };
@@ -36,8 +36,8 @@ impl Attacker {
             ..Stream::run(Role::Bootstrap)
         };
         let mut checks = vec![
-            self.untrained(signals)?,
-            self.permuted(signals, last, world, stream(0))?,
+            self.untrained(dossier)?,
+            self.permuted(dossier, last, world, stream(0))?,
         ];
         checks.extend(self.blind(signals.regime(), reports, world, stream(1))?);
         for check in &mut checks {
@@ -46,12 +46,12 @@ impl Attacker {
         Ok(checks)
     }
 
-    fn untrained(&self, signals: &Signals) -> Result<Check, AttackerError> {
+    fn untrained(&self, dossier: &Dossier) -> Result<Check, AttackerError> {
         let not_run = |why| {
             let expected = "every attack on the untrained model is chance: AUC 0.5";
             Ok(Check::not_run("untrained-model", expected, why))
         };
-        if signals.position(Round::UNTRAINED).is_none() {
+        if dossier.signals.position(Round::UNTRAINED).is_none() {
             return not_run("the model before training was not seen: save it as round 0");
         }
         // What needs more than one model, e.g. updates, cannot be asked of the first.
@@ -59,7 +59,7 @@ impl Attacker {
             .attacks
             .iter()
             .filter_map(|attack| {
-                let scores = self.score(attack.as_ref(), signals, Round::UNTRAINED);
+                let scores = self.score(attack.as_ref(), dossier, Round::UNTRAINED);
                 Some((attack.name(), scores.ok()?))
             })
             .collect();
@@ -72,7 +72,7 @@ impl Attacker {
 
     fn permuted(
         &self,
-        signals: &Signals,
+        dossier: &Dossier,
         last: Round,
         world: &World,
         stream: Stream,
@@ -81,7 +81,7 @@ impl Attacker {
         let mut found: BTreeMap<String, Permuted> = BTreeMap::new();
         for attack in &self.attacks {
             let path = |subjects: &attacks::AttackSubjects| -> Result<Scores, JudgeError> {
-                let evidence = Evidence::new(self.view, signals, last, subjects.known());
+                let evidence = dossier.evidence(self.view, last, subjects.known());
                 let evidence = evidence.map_err(|reason| AttackFailed {
                     attack: attack.name(),
                     reason,

@@ -11,10 +11,14 @@
 mod anew;
 mod attacker;
 mod checks;
+mod dossier;
 mod findings;
+mod over_runs;
 mod recall;
 
 pub use anew::anew;
 pub use attacker::{Attacker, AttackerError};
+pub use dossier::Seen;
 pub use findings::Findings;
+pub use over_runs::OverRuns;
 pub use recall::recorded;

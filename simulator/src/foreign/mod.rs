@@ -21,6 +21,7 @@ use primitives::ModelVector;
 use protocol::FinishReason;
 use scenarios::{FoundCheckpoints, Resolved, ScenarioFile};
 use server::{CHECKPOINT_VERSION, Checkpoint, ServerState};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Attacks the checkpoints in the folder `args.run` with the scenario at `path`: makes a run folder of them, or finds
@@ -119,8 +120,8 @@ fn adopt(
             },
             finished: (round == last).then_some(FinishReason::RoundsDone),
         };
-        let (nobody, course) = (std::iter::empty(), Course::default());
-        let event = recorder.round(round, &model, nobody, &entries, course, &checkpoint)?;
+        let (nobody, course) = (BTreeMap::new(), Course::default());
+        let event = recorder.round(round, &model, &nobody, &entries, course, &checkpoint)?;
         if let Some(figures) = recorder.rounds().last() {
             progress.round(figures, last.0, None);
         }
@@ -133,7 +134,8 @@ fn adopt(
         refused: None,
         abandoned: None,
     };
-    session::finish(folder, resolved, recorder, end, None, progress)
+    let findings = recorder.findings(None)?;
+    session::finish(folder, resolved, recorder, findings, end, None, progress)
 }
 
 fn model(resolved: &Resolved, path: &Path) -> Result<ModelVector, Failure> {

@@ -148,9 +148,12 @@ impl Place {
     /// The one run folder below `runs`.
     #[track_caller]
     pub fn run_folder(&self) -> PathBuf {
+        // Shadow federations are kept beside the runs, in a folder that begins with a dot.
+        let hidden = |path: &Path| path.file_name().unwrap().as_encoded_bytes()[0] == b'.';
         let mut folders: Vec<_> = fs::read_dir(self.path("runs"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            .filter(|path| !hidden(path))
             .collect();
         assert_eq!(folders.len(), 1, "{folders:?}");
         folders.remove(0)

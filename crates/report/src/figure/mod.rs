@@ -12,6 +12,7 @@ mod leak;
 mod promise;
 mod shape;
 mod subjects;
+mod survival;
 
 pub(crate) use audit::bounds;
 pub(crate) use compare::{accuracy_by_auc, accuracy_by_epsilon};
@@ -21,6 +22,7 @@ pub(crate) use leak::{auc, roc, roc_low};
 pub(crate) use promise::{epsilon_by_round, epsilon_over_subjects};
 pub(crate) use shape::{matrix, records_per_silo, records_per_subject, silos_per_subject};
 pub(crate) use subjects::{exposure, scores};
+pub(crate) use survival::survival;
 
 use crate::RunReport;
 use crate::chart;
@@ -76,6 +78,7 @@ pub fn all(report: &RunReport) -> Vec<Figure> {
         figures.extend(roc_low(report, attack));
     }
     for regime in Regime::ALL {
+        figures.extend(survival(report, regime));
         figures.extend(scores(report, regime));
         figures.extend(exposure(report, regime));
     }

@@ -1,6 +1,7 @@
 //! What leaked: every attack in both regimes, then subject by subject.
 
 use super::Section;
+use super::beyond;
 use super::markup::{Table, escaped, figures, fold, paragraph, shown_rounds};
 use crate::RunReport;
 use crate::figure;
@@ -22,7 +23,10 @@ pub(super) fn section(report: &RunReport) -> Section {
         for attack in figure::attack_names(report) {
             body += &one(report, attack);
         }
+        body += &beyond::over_runs(report);
+        body += &beyond::sources(report);
         body += &subjects(report);
+        body += &beyond::exposed(report);
     }
     Section {
         id: "leak",

@@ -6,6 +6,7 @@
 
 mod appendix;
 mod attendance;
+mod beyond;
 mod compare;
 mod cost;
 mod leak;

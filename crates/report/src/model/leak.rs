@@ -1,6 +1,6 @@
 //! What the attacks found, round by round.
 
-use super::{Check, CheckOutcome, Interval, Real};
+use super::{Check, CheckOutcome, Exposed, Interval, OverRuns, Real, SourceReport};
 use serde::{Deserialize, Serialize};
 
 /// What leaked, as far as the attacks of this run can tell.
@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct Leak {
     /// One entry for each attack and regime, in the scenario's order.
     pub attacks: Vec<AttackReport>,
+    /// The attacks on every shadow federation in turn; empty without shadow federations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_runs: Vec<OverRuns>,
+    /// Which silo holds whom, by regime; empty unless the adversary sees the silos' updates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceReport>,
+    /// What the most exposed subjects have in common, by regime.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed: Vec<Exposed>,
     /// Attacks whose answer is known beforehand: one that comes out otherwise discredits the rest.
     pub checks: Vec<Check>,
 }

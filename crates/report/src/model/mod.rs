@@ -1,11 +1,13 @@
 //! The report as a value.
 //!
 //! One file a section, in the order in which a reader meets them: who ([`identity`]), what was promised
-//! ([`promise`]), what leaked ([`leak`]), what it cost ([`utility`]), on whom ([`shape`], [`attendance`], [`subject`]),
+//! ([`promise`]), what leaked ([`leak`], [`beyond`]), what it cost ([`utility`]), on whom ([`shape`], [`attendance`],
+//! [`subject`]),
 //! and whether to believe it ([`verdict`]). Numbers are [`Real`] and [`Epsilon`], which JSON can hold
 //! even when they are infinite.
 
 pub mod attendance;
+pub mod beyond;
 pub mod identity;
 pub mod leak;
 pub mod number;
@@ -16,6 +18,7 @@ pub mod utility;
 pub mod verdict;
 
 pub use attendance::{Attendance, AttendanceRound, CostOfAbsence, MissingSilo};
+pub use beyond::{Exposed, Factor, OverRuns, SiloSource, SourceReport, SurvivalPoint};
 pub use identity::{Ending, HowEnded, Identity, Noun, Nouns, Setting, SettingsGroup};
 pub use leak::{AttackReport, AttackRound, Leak, Measurement, Regime, RocPoint, TprAtFpr};
 pub use number::{Epsilon, Interval, Real};

@@ -1,6 +1,6 @@
 //! One row a subject: what lies where, what was promised, what an attack makes of it.
 
-use super::{Epsilon, Real, Regime};
+use super::{Epsilon, Interval, Real, Regime};
 use serde::{Deserialize, Serialize};
 
 /// A subject.
@@ -64,4 +64,10 @@ pub struct SubjectScore {
     pub score: Real,
     /// Share of the evaluated non-members that score lower, ties half, in [0, 1].
     pub percentile: Real,
+    /// A member's exposure in bits: how often the evaluated non-members are halved before it stands out. None for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Real>,
+    /// Its own AUC over the shadow federations, if the attack was made on those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_auc: Option<Interval>,
 }

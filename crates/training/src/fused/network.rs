@@ -94,6 +94,31 @@ impl Network for FusedNetwork {
         Ok(report)
     }
 
+    fn gradient_norms(
+        &mut self,
+        model: &[f32],
+        batch: &Batch<'_>,
+        norms: &mut Vec<f32>,
+    ) -> Result<(), NetworkError> {
+        check(&self.architecture, batch, &[model])?;
+        // Every record is a unit, in the batch's order.
+        self.arrangement.arrange(batch, &Clipping::Nothing);
+        for part in self.arrangement.parts(self.micro_batch) {
+            pass(&mut self.chain, model, batch, &part);
+            self.squared_norms.clear();
+            self.squared_norms.resize(part.units.len(), 0.0);
+            self.chain
+                .add_squared_norms(&self.learning, &part.units, &mut self.squared_norms);
+            for squared in &self.squared_norms {
+                if !squared.is_finite() {
+                    return Err(NetworkError::Diverged);
+                }
+                norms.push(squared.max(0.0).sqrt() as f32);
+            }
+        }
+        Ok(())
+    }
+
     fn evaluate(
         &mut self,
         model: &[f32],

@@ -182,6 +182,33 @@ where
         Ok(report)
     }
 
+    fn gradient_norms(
+        &mut self,
+        model: &[f32],
+        batch: &Batch<'_>,
+        norms: &mut Vec<f32>,
+    ) -> Result<(), NetworkError> {
+        check(&self.architecture, batch, &[model])?;
+        let mut arrangement = std::mem::take(&mut self.arrangement);
+        arrangement.arrange(batch, &Clipping::Nothing);
+        for part in arrangement.parts(ROWS) {
+            let (gradients, _) = self.backward(model, batch, &part);
+            let members = self.membership(&part);
+            let squared = gradients
+                .iter()
+                .map(|gradient| gradient.squared_norms(&members))
+                .reduce(|total, more| total + more);
+            for squared in squared.map_or(Vec::new(), floats) {
+                if !squared.is_finite() {
+                    return Err(NetworkError::Diverged);
+                }
+                norms.push(squared.max(0.0).sqrt());
+            }
+        }
+        self.arrangement = arrangement;
+        Ok(())
+    }
+
     fn evaluate(
         &mut self,
         model: &[f32],

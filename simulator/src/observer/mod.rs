@@ -1,0 +1,271 @@
+//! What can be seen of a model: how good it is, and what it says about the adversary's records.
+//!
+//! Every record that anybody asks about goes through the model once a round; accuracy and all attacks read
+//! the scores of that one pass. Gradient norms and perturbed copies take passes of their own, over the adversary's
+//! records alone, and only if an attack reads them.
+
+mod neighbourhood;
+mod silos;
+
+use attacks::{Queries, RecordRegime, RoundSignals, SignalKind, SiloSignalKind, View};
+use data::SubjectIndex;
+use neighbourhood::Copies;
+use primitives::{ModelVector, RecordId, Round};
+use rayon::prelude::*;
+use scenarios::{Scenario, World};
+use std::collections::{BTreeMap, BTreeSet};
+use training::{Backend, Evaluator, NetworkError, RecordScore};
+
+/// Records that one thread scores at a time. A constant, so that no score depends on the number of threads.
+const CHUNK: usize = 512;
+
+/// What every attack may read, from one pass: recorded in every run.
+const ALWAYS: [SignalKind; 3] = [
+    SignalKind::Loss,
+    SignalKind::Margin,
+    SignalKind::Probability,
+];
+
+/// What the attacks read that use shadow runs, and so what shadow runs record.
+pub const OF_SHADOWS: [SignalKind; 2] = [SignalKind::Loss, SignalKind::Margin];
+
+/// A signal out of what a model says about a record.
+type OfScore = fn(&RecordScore) -> f32;
+
+/// Asks the model of every round about the same records.
+#[derive(Debug)]
+pub struct Observer<'a> {
+    world: &'a World,
+    backend: Backend,
+    /// What is looked for in the adversary's records.
+    kinds: BTreeSet<SignalKind>,
+    /// What is looked for in the silos' updates.
+    silo_kinds: BTreeSet<SiloSignalKind>,
+    copies: Option<Copies>,
+    /// The adversary's records of both regimes, in id order.
+    asked: Vec<RecordId>,
+    regimes: Vec<Regime<'a>>,
+}
+
+/// Who is asked about in a regime.
+#[derive(Debug)]
+struct Regime<'a> {
+    records: RecordRegime,
+    index: &'a SubjectIndex,
+    queries: Queries,
+    /// Where the records lie in [`Observer::asked`], in the order of the queries.
+    asked: Vec<u32>,
+}
+
+/// What was seen of one model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    /// Share of right answers on the population's records.
+    pub accuracy: f64,
+    /// Mean loss there, in nats.
+    pub loss: f64,
+    /// Signals of the adversary's records, by regime, in the order of [`Observer::regimes`].
+    pub signals: Vec<RoundSignals>,
+}
+
+impl<'a> Observer<'a> {
+    /// An observer of the world's models that looks for what the scenario's attacks read, and always for loss,
+    /// margin and probability. A regime in which the adversary holds no record is left out.
+    pub fn new(world: &'a World, scenario: &Scenario) -> Self {
+        let attacks = scenario
+            .attacks
+            .iter()
+            .flat_map(|config| config.attacks(world.seed));
+        let needs: Vec<_> = attacks.map(|attack| attack.needs()).collect();
+        let read = needs.iter().flat_map(|needs| needs.signals);
+        let kinds: BTreeSet<_> = ALWAYS.iter().chain(read).copied().collect();
+        let mut observer = Self::of_kinds(world, scenario.training.backend, kinds);
+        if observer.kinds.contains(&SignalKind::NeighbourhoodLoss) {
+            observer.copies = Some(Copies::new(
+                scenario.adversary.neighbourhood,
+                &world.dataset,
+                world.pools.population_records(),
+                &world.seed,
+            ));
+        }
+        if scenario.adversary.view >= View::SiloUpdates {
+            let read = needs.iter().flat_map(|needs| needs.silo_signals).copied();
+            // Source inference reads the loss.
+            observer.silo_kinds = std::iter::once(SiloSignalKind::Loss).chain(read).collect();
+        }
+        observer
+    }
+
+    /// An observer of shadow federations, which are asked about the same records.
+    pub fn of_shadows(world: &'a World, scenario: &Scenario) -> Self {
+        Self::of_kinds(world, scenario.training.backend, BTreeSet::from(OF_SHADOWS))
+    }
+
+    fn of_kinds(world: &'a World, backend: Backend, kinds: BTreeSet<SignalKind>) -> Self {
+        let asked = world.adversary.all_records();
+        let position = |record: &RecordId| {
+            asked
+                .binary_search(record)
+                .expect("every record asked about is in the list") as u32
+        };
+        let regimes = [
+            (RecordRegime::Fresh, world.adversary.fresh()),
+            (RecordRegime::Training, world.adversary.training()),
+        ];
+        let regime = |(regime, index): (RecordRegime, &'a SubjectIndex)| {
+            Some(Regime {
+                records: regime,
+                index,
+                queries: queries(index)?,
+                asked: index.all_records().iter().map(position).collect(),
+            })
+        };
+        Self {
+            regimes: regimes.into_iter().filter_map(regime).collect(),
+            world,
+            backend,
+            kinds,
+            silo_kinds: BTreeSet::new(),
+            copies: None,
+            asked,
+        }
+    }
+
+    /// The regimes that are observed, with whom they ask about.
+    pub fn regimes(&self) -> impl Iterator<Item = (RecordRegime, &Queries)> {
+        self.regimes
+            .iter()
+            .map(|regime| (regime.records, &regime.queries))
+    }
+
+    /// How many records the model is asked about, in all.
+    pub const fn records(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// What is looked for.
+    pub const fn kinds(&self) -> &BTreeSet<SignalKind> {
+        &self.kinds
+    }
+
+    /// Looks at the model of `round`.
+    ///
+    /// # Errors
+    /// If the model does not fit the data.
+    pub fn look(&self, round: Round, model: &ModelVector) -> Result<Sight, NetworkError> {
+        // Two passes, for a score depends in its last bit on the records beside it: so the adversary's are the same
+        // when it looks alone.
+        let asked = self.scores_of(&self.asked, model)?;
+        let population = self.scores_of(self.world.pools.population_records(), model)?;
+        let count = population.len().max(1) as f64;
+        let correct = population.iter().filter(|score| score.correct).count();
+        let losses = population.iter().map(|score| f64::from(score.loss));
+        Ok(Sight {
+            accuracy: correct as f64 / count,
+            loss: losses.sum::<f64>() / count,
+            signals: self.read(round, model, &asked, &self.kinds)?,
+        })
+    }
+
+    /// Looks for `kinds` in the model of `round`, and for nothing else. By regime.
+    ///
+    /// # Errors
+    /// If the model does not fit the data.
+    pub fn signals(
+        &self,
+        round: Round,
+        model: &ModelVector,
+        kinds: &BTreeSet<SignalKind>,
+    ) -> Result<Vec<RoundSignals>, NetworkError> {
+        let scores = if ALWAYS.iter().any(|kind| kinds.contains(kind)) {
+            self.scores_of(&self.asked, model)?
+        } else {
+            Vec::new()
+        };
+        self.read(round, model, &scores, kinds)
+    }
+
+    /// The signals of every regime, those of one pass out of the scores of all that is asked.
+    fn read(
+        &self,
+        round: Round,
+        model: &ModelVector,
+        scores: &[RecordScore],
+        kinds: &BTreeSet<SignalKind>,
+    ) -> Result<Vec<RoundSignals>, NetworkError> {
+        let of_scores: [(SignalKind, OfScore); 3] = [
+            (SignalKind::Loss, |score| score.loss),
+            (SignalKind::Margin, |score| score.margin),
+            (SignalKind::Probability, |score| (-score.loss).exp()),
+        ];
+        let mut columns: Vec<(SignalKind, Vec<f32>)> = of_scores
+            .into_iter()
+            .filter(|(kind, _)| kinds.contains(kind))
+            .map(|(kind, signal)| (kind, scores.iter().map(signal).collect()))
+            .collect();
+        if kinds.contains(&SignalKind::GradientNorm) {
+            let norms = self.each(&self.asked, |evaluator, records| {
+                evaluator.gradient_norms(model, &self.world.dataset, records)
+            })?;
+            columns.push((SignalKind::GradientNorm, norms));
+        }
+        if let Some(copies) = self
+            .copies
+            .as_ref()
+            .filter(|_| kinds.contains(&SignalKind::NeighbourhoodLoss))
+        {
+            let losses = self.each(&self.asked, |evaluator, records| {
+                let perturb = |record, features: &mut [f32]| copies.perturb(record, features);
+                let dataset = &self.world.dataset;
+                evaluator.mean_losses(model, dataset, records, copies.count(), &perturb)
+            })?;
+            columns.push((SignalKind::NeighbourhoodLoss, losses));
+        }
+        let regime = |regime: &Regime<'_>| {
+            let of_regime = |(kind, all): &(SignalKind, Vec<f32>)| {
+                let column = regime.asked.iter().map(|&at| all[at as usize]);
+                (*kind, column.collect())
+            };
+            RoundSignals {
+                round,
+                columns: columns.iter().map(of_regime).collect(),
+            }
+        };
+        Ok(self.regimes.iter().map(regime).collect())
+    }
+
+    fn scores_of(
+        &self,
+        records: &[RecordId],
+        model: &ModelVector,
+    ) -> Result<Vec<RecordScore>, NetworkError> {
+        self.each(records, |evaluator, records| {
+            evaluator.scores(model, &self.world.dataset, records)
+        })
+    }
+
+    /// One value for each record, some records a thread at a time.
+    fn each<T: Clone + Send>(
+        &self,
+        records: &[RecordId],
+        values: impl Fn(&mut Evaluator, &[RecordId]) -> Result<Vec<T>, NetworkError> + Send + Sync,
+    ) -> Result<Vec<T>, NetworkError> {
+        let chunks: Vec<Vec<T>> = records
+            .par_chunks(CHUNK)
+            .map_init(
+                || Evaluator::new(&self.world.architecture, self.backend),
+                values,
+            )
+            .collect::<Result<_, NetworkError>>()?;
+        Ok(chunks.concat())
+    }
+}
+
+/// Whom `index` asks about; none if it holds no record.
+fn queries(index: &SubjectIndex) -> Option<Queries> {
+    let counts: BTreeMap<_, _> = index
+        .subjects()
+        .map(|subject| (subject, index.records(subject).len() as u32))
+        .collect();
+    Queries::try_new(&counts).ok()
+}
