@@ -3,6 +3,7 @@
 mod case;
 mod check;
 mod malice;
+mod wire;
 mod world;
 
 use case::{Bug, Case};

@@ -5,16 +5,13 @@ use super::malice;
 use crate::common::PARAMETERS;
 use accounting::LedgerEntry;
 use primitives::{ModelVector, Role, Round, SiloId, Stream};
-use protocol::{
-    FinishReason, Frame, Message, MessageReader, OpenGate, ToCoordinator, ToSilo, encode,
-};
-use rand::Rng;
+use protocol::{FinishReason, Message, MessageReader, OpenGate, ToCoordinator, ToSilo};
 use rand_chacha::ChaCha20Rng;
 use server::{AbandonedRound, Checkpoint, Coordinator, CoordinatorEvent, RoundOutcome};
 use siloscope_clients::{Silo, SiloCheckpoint, SiloEvent, TrainingTask};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use transport::{Delivery, End, MemoryNetwork};
+use transport::{End, MemoryNetwork};
 
 /// Steps after which a schedule counts as never ending.
 const MOST_STEPS: u32 = 20_000;
@@ -44,13 +41,13 @@ pub(crate) struct Journal {
 
 /// The coordinator's disk: its checkpoint, and how long its journals were.
 #[derive(Clone)]
-struct Disk {
+pub(super) struct Disk {
     checkpoint: String,
     ledger: usize,
     outcomes: usize,
 }
 
-enum Timer {
+pub(super) enum Timer {
     SiloBack(SiloId),
     CoordinatorBack,
     Break(SiloId),
@@ -62,38 +59,38 @@ enum Timer {
     Trained(TrainingTask, u32),
 }
 
-struct Member {
+pub(super) struct Member {
     /// None while it is down.
-    silo: Option<Silo>,
-    disk: Option<String>,
+    pub(super) silo: Option<Silo>,
+    pub(super) disk: Option<String>,
     /// Whether it has lost its disk and charged nothing since: it has no ledger that could be asked.
-    lost: bool,
+    pub(super) lost: bool,
     /// Whether there is a connection.
-    linked: bool,
+    pub(super) linked: bool,
     /// How many connections there were.
-    connections: u32,
+    pub(super) connections: u32,
     /// How often it has crashed.
-    crashes: u32,
-    up: MessageReader<ToCoordinator>,
-    down: MessageReader<ToSilo>,
+    pub(super) crashes: u32,
+    pub(super) up: MessageReader<ToCoordinator>,
+    pub(super) down: MessageReader<ToSilo>,
 }
 
 pub(crate) struct World<'a> {
-    case: &'a Case,
-    rng: ChaCha20Rng,
-    network: MemoryNetwork,
-    coordinator: Option<Coordinator>,
-    disk: Option<Disk>,
-    members: BTreeMap<SiloId, Member>,
-    timers: BTreeMap<(Duration, u64), Timer>,
-    numbers: u64,
-    faults: u32,
+    pub(super) case: &'a Case,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) network: MemoryNetwork,
+    pub(super) coordinator: Option<Coordinator>,
+    pub(super) disk: Option<Disk>,
+    pub(super) members: BTreeMap<SiloId, Member>,
+    pub(super) timers: BTreeMap<(Duration, u64), Timer>,
+    pub(super) numbers: u64,
+    pub(super) faults: u32,
     /// What silos have sent, to be replayed.
-    sent: Vec<(SiloId, ToCoordinator)>,
-    journal: Journal,
+    pub(super) sent: Vec<(SiloId, ToCoordinator)>,
+    pub(super) journal: Journal,
 }
 
-fn reader<M: Message>() -> MessageReader<M> {
+pub(super) fn reader<M: Message>() -> MessageReader<M> {
     MessageReader::new(PARAMETERS as u64)
 }
 
@@ -150,14 +147,14 @@ impl<'a> World<'a> {
         world
     }
 
-    fn set(&mut self, delay: Duration, timer: Timer) {
+    pub(super) fn set(&mut self, delay: Duration, timer: Timer) {
         self.numbers += 1;
         let at = self.network.now() + delay;
         self.timers.insert((at, self.numbers), timer);
     }
 
     /// Whether a fault strikes now, of which there is one chance in `odds`.
-    fn strikes(&mut self, odds: u32) -> bool {
+    pub(super) fn strikes(&mut self, odds: u32) -> bool {
         let strikes = self.faults > 0 && below(&mut self.rng, odds) == 0;
         if strikes {
             self.faults -= 1;
@@ -219,7 +216,7 @@ impl<'a> World<'a> {
     }
 
     /// Breaks a link: what is under way is lost, and so is what has arrived of a message.
-    fn cut(&mut self, silo: SiloId) {
+    pub(super) fn cut(&mut self, silo: SiloId) {
         self.network.reconnect(silo);
         let member = self.members.get_mut(&silo).unwrap();
         member.linked = false;
@@ -240,7 +237,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn fire(&mut self, timer: Timer) {
+    pub(super) fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::SiloBack(silo) => {
                 let plan = self.case.silo_plan(silo);
@@ -404,112 +401,5 @@ impl<'a> World<'a> {
             self.sent.push((silo, message.clone()));
             self.mistreat(silo, End::Silo, message);
         }
-    }
-
-    /// Sends a message, or what a bad network makes of it.
-    fn mistreat<M>(&mut self, silo: SiloId, from: End, message: M)
-    where
-        M: Message + Clone + Delayed,
-    {
-        if self.strikes(12) {
-            let connection = self.members[&silo].connections;
-            let later = |message: M| message.later(silo, connection);
-            let delay = milliseconds(&mut self.rng, 3000);
-            match below(&mut self.rng, 6) {
-                0 => self.carry(silo, from, message.clone()),
-                1 => return self.set(delay, later(message)),
-                2 => self.set(delay / 16, Timer::Break(silo)),
-                3 if self.case.is_honest(silo) => return self.garble(silo, from, message),
-                4 if !self.sent.is_empty() => {
-                    let count = self.sent.len() as u32;
-                    let (silo, old) = self.sent[below(&mut self.rng, count) as usize].clone();
-                    self.set(delay / 4, Timer::Up(silo, old));
-                }
-                _ => self.set(delay, later(message.clone())),
-            }
-        }
-        self.carry(silo, from, message);
-    }
-
-    fn carry(&mut self, silo: SiloId, from: End, message: impl Message) {
-        for frame in encode(message, self.case.compression).unwrap() {
-            self.push(silo, from, frame);
-        }
-    }
-
-    /// Sends a message of which one frame is replaced by noise.
-    fn garble(&mut self, silo: SiloId, from: End, message: impl Message) {
-        let frames: Vec<Frame> = encode(message, self.case.compression).unwrap().collect();
-        let spoilt = below(&mut self.rng, frames.len() as u32) as usize;
-        for (i, frame) in frames.into_iter().enumerate() {
-            let frame = if i == spoilt {
-                let mut noise = vec![0; frame.payload().len()];
-                self.rng.fill_bytes(&mut noise);
-                // Noise that happens to be a message would be a lie, not noise.
-                noise[0] = 0xff;
-                Frame::try_new(noise).unwrap()
-            } else {
-                frame
-            };
-            self.push(silo, from, frame);
-        }
-    }
-
-    fn push(&mut self, silo: SiloId, from: End, frame: Frame) {
-        let linked = self.members[&silo].linked;
-        if linked && self.coordinator.is_some() {
-            self.network.send(silo, from, frame).unwrap();
-        }
-    }
-
-    /// Garbage costs a connection.
-    fn receive(&mut self, delivery: &Delivery) {
-        let (now, silo) = (delivery.at, delivery.silo);
-        let member = self.members.get_mut(&silo).unwrap();
-        let broken = match delivery.to {
-            End::Coordinator => {
-                let read = member.up.read(&delivery.frame);
-                match (read, &mut self.coordinator) {
-                    (Ok(Some(message)), Some(coordinator)) => {
-                        coordinator.handle(now, silo, message);
-                        false
-                    }
-                    (Err(_), Some(coordinator)) => {
-                        coordinator.handle_malformed(now, silo);
-                        // Who floods goes on, and does not join anew.
-                        member.up = reader();
-                        self.case.is_honest(silo)
-                    }
-                    _ => false,
-                }
-            }
-            End::Silo => match (member.down.read(&delivery.frame), &mut member.silo) {
-                (Ok(Some(message)), Some(machine)) => {
-                    machine.handle(message);
-                    false
-                }
-                (read, _) => read.is_err(),
-            },
-        };
-        if broken {
-            self.fire(Timer::Break(silo));
-        }
-    }
-}
-
-/// How a message is sent later.
-trait Delayed {
-    fn later(self, silo: SiloId, connection: u32) -> Timer;
-}
-
-impl Delayed for ToCoordinator {
-    fn later(self, silo: SiloId, _connection: u32) -> Timer {
-        Timer::Up(silo, self)
-    }
-}
-
-impl Delayed for ToSilo {
-    fn later(self, silo: SiloId, connection: u32) -> Timer {
-        Timer::Down(silo, self, connection)
     }
 }

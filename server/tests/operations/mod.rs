@@ -198,7 +198,7 @@ impl Seen {
             *self.answers.entry(transmit.to).or_default() += 1;
             let answers = self.answers[&transmit.to];
             assert!(
-                answers <= 2 * MOST_NEEDLESS_MESSAGES + 6,
+                answers <= 2 * (MOST_NEEDLESS_MESSAGES + 1) + 8,
                 "{answers} answers"
             );
             // One message may end two rounds: then the first one's tasks are stale already.
