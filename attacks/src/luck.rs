@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn the_tail_is_that_of_all_orders() {
         // All orders of 3 members and 2 non-members, counted.
-        let mut counts = vec![0u32; 7];
+        let mut counts = [0u32; 7];
         for places in 0..32u32 {
             if places.count_ones() != 3 {
                 continue;
