@@ -84,7 +84,7 @@
 //!     let (arrival, timeout) = (network.next_arrival(), coordinator.next_timeout());
 //!     if arrival.is_some_and(|at| timeout.is_none_or(|timeout| at < timeout)) {
 //!         let delivery = network.deliver().expect("a frame is under way");
-//!         let (silo, frame) = (delivery.silo, &delivery.frame);
+//!         let (silo, frame) = (delivery.silo, &delivery.parcel);
 //!         match delivery.to {
 //!             End::Silo => {
 //!                 let reader = down.get_mut(&silo).expect("a reader for each link");

@@ -182,7 +182,7 @@ impl Silo {
         }
     }
 
-    /// Takes in that `round` is finished and its update will not be asked for again, so that a silo need not
+    /// Takes in that `round` is finished for this silo and its update will not be asked for again, so that a silo need not
     /// keep a model's worth of memory until its next turn, nor go on training for nothing. That the round is
     /// spent, if it is, is never forgotten.
     pub fn handle_round_finished(&mut self, round: Round) {

@@ -16,8 +16,8 @@ mod strategy;
 mod traffic;
 
 pub use aggregator::{
-    AggregateError, Aggregator, AggregatorConfig, ClippedNoisedSum, CoordinateMedian, TrimmedMean,
-    WeightedMean,
+    Aggregate, AggregateError, Aggregator, AggregatorConfig, ClippedNoisedSum, CoordinateMedian,
+    TrimmedMean, WeightedMean,
 };
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, RestoreError};
 pub use cohort::{CohortError, CohortLaw};

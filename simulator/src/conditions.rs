@@ -4,7 +4,7 @@ use primitives::{Role, Round, Seed, SiloId, Stream};
 use scenarios::NetworkConfig;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use transport::{MemoryNetwork, OutageClock};
+use transport::{MemoryNetwork, OutageClock, Parcel};
 
 /// What the silos' surroundings do to them. All of it follows from the run's seed and the moment; what is drawn for
 /// a round comes out of streams of that round, so that a resumed run draws the same.
@@ -38,7 +38,7 @@ impl Conditions {
     }
 
     /// The links between all silos and the coordinator, idle, in `round` and from the moment `now`.
-    pub fn network(&self, round: Round, now: Duration) -> MemoryNetwork {
+    pub fn network<P: Parcel>(&self, round: Round, now: Duration) -> MemoryNetwork<P> {
         let mut network = MemoryNetwork::new(self.config.link(), self.seed_of(round));
         for (silo, link) in self.config.links() {
             network.set_link(silo, link);

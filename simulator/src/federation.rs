@@ -1,6 +1,7 @@
 //! The whole federation in this process, on virtual time.
 //!
-//! Coordinator and silos exchange the same frames as over a real network. Training goes out of the state
+//! Coordinator and silos exchange the same frames as over a real network; without a `[network]` the messages
+//! themselves, which share a model's memory instead of copying it. Training goes out of the state
 //! machines as tasks; the tasks of a cohort are gathered and trained together, one silo a core, and their
 //! results go back in the order of silo ids, so that neither the number of threads nor who is done first
 //! can change a byte.
@@ -29,7 +30,7 @@ use crate::progress::Progress;
 use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError};
 use primitives::{Round, Seed, SiloId};
 use protocol::{
-    CodecError, Compression, Message, MessageReader, OpenGate, ToCoordinator, ToSilo, encode,
+    CodecError, Compression, Frame, Message, MessageReader, OpenGate, ToCoordinator, ToSilo, encode,
 };
 use scenarios::Resolved;
 use secure_sum::SumPlan;
@@ -39,7 +40,7 @@ use server::{
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use transport::{End, LinkError, MemoryNetwork};
+use transport::{End, LinkError, MemoryNetwork, Parcel};
 
 /// A federation that runs in memory.
 pub struct Federation {
@@ -49,7 +50,7 @@ pub struct Federation {
     conditions: Conditions,
     /// Whether the scenario has a network, whose figures are worth telling.
     is_simulated: bool,
-    network: MemoryNetwork,
+    network: MemoryNetwork<Letter>,
     compression: Compression,
     /// How updates are summed and what masks and noise are drawn from, where the coordinator sees sums only.
     sums: Option<(SumPlan, Seed)>,
@@ -83,6 +84,27 @@ impl Readers {
         Self {
             coordinator: MessageReader::new(parameters),
             silo: MessageReader::new(parameters),
+        }
+    }
+}
+
+/// What a link carries.
+enum Letter {
+    Frame(Frame),
+    /// A message over a link of which nobody counts the bytes.
+    Whole(Whole),
+}
+
+enum Whole {
+    Down(ToSilo),
+    Up(ToCoordinator),
+}
+
+impl Parcel for Letter {
+    fn wire_len(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.wire_len(),
+            Self::Whole(_) => 0,
         }
     }
 }
@@ -278,24 +300,30 @@ impl Federation {
     /// Sends what the coordinator has to say. Silos that are away are not reached.
     fn tell_silos(&mut self) -> Result<(), FederationError> {
         while let Some(Transmit { to, message }) = self.tasks.pop_front() {
-            self.send(to, End::Coordinator, message)?;
+            self.send(to, End::Coordinator, message, Whole::Down)?;
         }
         while let Some(transmit) = self.coordinator.poll_transmit() {
-            self.send(transmit.to, End::Coordinator, transmit.message)?;
+            self.send(transmit.to, End::Coordinator, transmit.message, Whole::Down)?;
         }
         Ok(())
     }
 
-    fn send(
+    fn send<M: Message>(
         &mut self,
         silo: SiloId,
         from: End,
-        message: impl Message,
+        message: M,
+        whole: fn(M) -> Whole,
     ) -> Result<(), FederationError> {
-        if self.conditions.is_up(silo) {
-            for frame in encode(message, self.compression)? {
-                self.network.send(silo, from, frame)?;
-            }
+        if !self.conditions.is_up(silo) {
+            return Ok(());
+        }
+        if !self.is_simulated && self.compression == Compression::None {
+            let letter = Letter::Whole(whole(message));
+            return Ok(self.network.send(silo, from, letter)?);
+        }
+        for frame in encode(message, self.compression)? {
+            self.network.send(silo, from, Letter::Frame(frame))?;
         }
         Ok(())
     }
@@ -314,7 +342,7 @@ impl Federation {
         let messages: Vec<ToCoordinator> =
             std::iter::from_fn(|| member.silo.poll_transmit()).collect();
         for message in messages {
-            self.send(id, End::Silo, message)?;
+            self.send(id, End::Silo, message, Whole::Up)?;
         }
         if let Some(task) = task {
             let time = self.conditions.training_time(id, task.task.round);
@@ -335,29 +363,43 @@ impl Federation {
         let Some(member) = self.silos.get_mut(&delivery.silo) else {
             return Ok(());
         };
-        match delivery.to {
-            End::Coordinator => {
-                if let Some(message) = member.readers.coordinator.read(&delivery.frame)? {
-                    self.coordinator.handle(delivery.at, delivery.silo, message);
+        let id = delivery.silo;
+        let message = match (delivery.parcel, delivery.to) {
+            (Letter::Whole(message), _) => Some(message),
+            (Letter::Frame(frame), End::Coordinator) => {
+                member.readers.coordinator.read(&frame)?.map(Whole::Up)
+            }
+            (Letter::Frame(frame), End::Silo) => member.readers.silo.read(&frame)?.map(Whole::Down),
+        };
+        match message {
+            Some(Whole::Up(message)) => {
+                let round = match &message {
+                    ToCoordinator::Update(update) => Some(update.round),
+                    _ => None,
+                };
+                self.coordinator.handle(delivery.at, id, message);
+                // Where nothing can fail, nothing is asked for again: a cohort's updates need not be kept.
+                if let Some(round) = round.filter(|_| !self.is_simulated) {
+                    member.silo.handle_round_finished(round);
                 }
                 Ok(())
             }
-            End::Silo => {
-                if let Some(message) = member.readers.silo.read(&delivery.frame)? {
-                    member.silo.handle(message);
-                }
-                self.attend(delivery.silo)
+            Some(Whole::Down(message)) => {
+                member.silo.handle(message);
+                self.attend(id)
             }
+            None => Ok(()),
         }
     }
 
-    /// Gives silos what they have trained by `now`. Nobody waits for training beyond `timeout`.
+    /// Gives a silo what it has trained by `now`. Nobody waits for training beyond `timeout`.
     fn finish_training(
         &mut self,
         now: Duration,
         timeout: Option<Duration>,
     ) -> Result<(), FederationError> {
-        while let Some(done) = self.jobs.take_done(now, timeout, &mut self.trainers) {
+        // One at a time: where nothing takes time its update is taken in before the next silo's.
+        if let Some(done) = self.jobs.take_done(now, timeout, &mut self.trainers) {
             let id = done.task.silo;
             if let Some(member) = self.silos.get_mut(&id) {
                 member

@@ -7,6 +7,10 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Trainings that are computed together, for each thread: enough that no thread waits long, and few updates in memory
+/// however large the cohort.
+const AT_A_TIME: usize = 8;
+
 /// Training under way, in the order in which it will be done; at the same moment, in the order of silos.
 #[derive(Default)]
 pub struct Jobs(BTreeMap<(Duration, SiloId), Job>);
@@ -47,7 +51,7 @@ impl Jobs {
     }
 
     /// The next training that is done at `now`. Where its result is not known yet, it is computed, together with
-    /// those of all silos that will be done before `until` (it is not worth waiting for later ones): one silo a core.
+    /// those of the next silos that will be done before `until` (it is not worth waiting for later ones): one silo a core.
     pub fn take_done(
         &mut self,
         now: Duration,
@@ -76,6 +80,7 @@ impl Jobs {
         let due = self.0.iter_mut().filter(|((done, _), job)| {
             job.result.is_none() && until.is_none_or(|until| *done <= until)
         });
+        let due = due.take(AT_A_TIME * rayon::current_num_threads());
         let mut due: BTreeMap<SiloId, &mut Job> =
             due.map(|((_, silo), job)| (*silo, job)).collect();
         let work: Vec<(&mut Job, &mut Box<dyn LocalTrainer>)> = trainers

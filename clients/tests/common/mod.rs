@@ -323,7 +323,7 @@ impl Federation {
         match delivery.to {
             End::Coordinator => {
                 let reader = self.up.get_mut(&silo).unwrap();
-                match reader.read(&delivery.frame) {
+                match reader.read(&delivery.parcel) {
                     Ok(Some(message)) => self.coordinator.handle(now, silo, message),
                     Ok(None) => {}
                     Err(_) => {
@@ -334,7 +334,7 @@ impl Federation {
             }
             End::Silo => {
                 let reader = self.down.get_mut(&silo).unwrap();
-                if let Some(message) = reader.read(&delivery.frame).unwrap() {
+                if let Some(message) = reader.read(&delivery.parcel).unwrap() {
                     self.silos.get_mut(&silo).unwrap().handle(message);
                 }
             }

@@ -1,13 +1,16 @@
 //! The flat model vector.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::Arc;
 
 /// All parameters of a model, or an update to them, as one flat vector. Shape: `[parameters]`.
 ///
 /// The order of parameters is the training crate's layer order; nobody else interprets it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ModelVector(Vec<f32>);
+///
+/// Clones share their parameters until one of them is changed: a model goes out to a cohort of a
+/// hundred, into a checkpoint and into a report as one piece of memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelVector(Arc<Vec<f32>>);
 
 /// Two vectors that should describe the same model have different lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +25,7 @@ pub struct ModelLengthError {
 impl ModelVector {
     /// A model of `parameters` zeros.
     pub fn zeros(parameters: usize) -> Self {
-        Self(vec![0.0; parameters])
+        vec![0.0; parameters].into()
     }
 
     /// How many parameters there are.
@@ -40,14 +43,14 @@ impl ModelVector {
         &self.0
     }
 
-    /// The parameters, to change in place.
+    /// The parameters, to change in place; copied first if a clone shares them.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        &mut self.0
+        Arc::make_mut(&mut self.0).as_mut_slice()
     }
 
-    /// The parameters, by value.
+    /// The parameters, by value; copied if a clone shares them.
     pub fn into_vec(self) -> Vec<f32> {
-        self.0
+        Arc::unwrap_or_clone(self.0)
     }
 
     /// Whether every parameter is a finite number.
@@ -70,7 +73,7 @@ impl ModelVector {
     /// If the lengths differ.
     pub fn add_scaled(&mut self, factor: f32, other: &Self) -> Result<(), ModelLengthError> {
         self.check_length(other)?;
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+        for (mine, theirs) in self.as_mut_slice().iter_mut().zip(other.as_slice()) {
             *mine += factor * theirs;
         }
         Ok(())
@@ -82,13 +85,11 @@ impl ModelVector {
     /// If the lengths differ.
     pub fn minus(&self, other: &Self) -> Result<Self, ModelLengthError> {
         self.check_length(other)?;
-        Ok(Self(
-            self.0
-                .iter()
-                .zip(&other.0)
-                .map(|(mine, theirs)| mine - theirs)
-                .collect(),
-        ))
+        let pairs = self.0.iter().zip(other.as_slice());
+        Ok(pairs
+            .map(|(mine, theirs)| mine - theirs)
+            .collect::<Vec<_>>()
+            .into())
     }
 
     /// `Ok` if `other` has as many parameters as `self`.
@@ -109,7 +110,19 @@ impl ModelVector {
 
 impl From<Vec<f32>> for ModelVector {
     fn from(values: Vec<f32>) -> Self {
-        Self(values)
+        Self(Arc::new(values))
+    }
+}
+
+impl Serialize for ModelVector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelVector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -126,6 +139,16 @@ mod tests {
         walked.add_scaled(1.0, &update).unwrap();
         assert_eq!(walked, after);
         assert!((update.l2_norm() - 0.3125_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_clone_that_is_changed_leaves_the_others_as_they_were() {
+        let model = ModelVector::from(vec![1.0, 2.0]);
+        let mut trained = model.clone();
+        assert_eq!(trained.as_slice().as_ptr(), model.as_slice().as_ptr());
+        trained.as_mut_slice()[0] = 5.0;
+        assert_eq!(model.as_slice(), [1.0, 2.0]);
+        assert_eq!(trained.into_vec(), [5.0, 2.0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! All links of a federation in memory, on virtual time.
 //!
-//! A discrete-event queue: a frame that is sent is given the moment at which it arrives, and time jumps
-//! to that moment when the frame is delivered. Frames that arrive at the same moment are delivered in
+//! A discrete-event queue: a parcel that is sent is given the moment at which it arrives, and time jumps
+//! to that moment when the parcel is delivered. Parcels that arrive at the same moment are delivered in
 //! the order in which they were sent. Jitter is drawn from a stream of its own for each silo and
 //! direction, so how often one silo sends changes nothing for another.
 
@@ -11,6 +11,19 @@ use protocol::Frame;
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+
+/// What a [`MemoryNetwork`] carries. Its length decides how long it is under way; the network does not
+/// open it.
+pub trait Parcel {
+    /// Bytes on the wire, header included.
+    fn wire_len(&self) -> usize;
+}
+
+impl Parcel for Frame {
+    fn wire_len(&self) -> usize {
+        Self::wire_len(self)
+    }
+}
 
 /// Links between one coordinator and its silos.
 ///
@@ -29,32 +42,32 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct MemoryNetwork {
+pub struct MemoryNetwork<P = Frame> {
     now: Duration,
     model: LinkModel,
     /// Links that follow a model of their own.
     exceptions: BTreeMap<SiloId, LinkModel>,
     seed: Seed,
-    /// Frames sent so far, over all links.
-    frames: u64,
+    /// Parcels sent so far, over all links.
+    parcels: u64,
     /// Bytes sent so far, headers included.
     bytes: u64,
     /// One direction of one link each, by the end that receives.
-    pipes: BTreeMap<(SiloId, End), Pipe>,
+    pipes: BTreeMap<(SiloId, End), Pipe<P>>,
     /// Arrivals of all pipes.
     arrivals: BTreeSet<Arrival>,
     closed: BTreeSet<SiloId>,
 }
 
 #[derive(Debug)]
-struct Pipe {
+struct Pipe<P> {
     rng: ChaCha20Rng,
-    /// When the last frame will have been sent.
+    /// When the last parcel will have been sent.
     free: Duration,
-    under_way: VecDeque<(Arrival, Frame)>,
+    under_way: VecDeque<(Arrival, P)>,
 }
 
-/// Ordered by the moment, then by which frame was sent first.
+/// Ordered by the moment, then by which parcel was sent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Arrival {
     at: Duration,
@@ -63,9 +76,9 @@ struct Arrival {
     to: End,
 }
 
-/// A frame that has arrived.
+/// A parcel that has arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
+pub struct Delivery<P = Frame> {
     /// When.
     pub at: Duration,
     /// Over whose link.
@@ -73,10 +86,10 @@ pub struct Delivery {
     /// At which end.
     pub to: End,
     /// What.
-    pub frame: Frame,
+    pub parcel: P,
 }
 
-impl MemoryNetwork {
+impl<P: Parcel> MemoryNetwork<P> {
     /// A network at time zero whose links all follow `model`.
     pub const fn new(model: LinkModel, seed: Seed) -> Self {
         Self {
@@ -84,7 +97,7 @@ impl MemoryNetwork {
             model,
             exceptions: BTreeMap::new(),
             seed,
-            frames: 0,
+            parcels: 0,
             bytes: 0,
             pipes: BTreeMap::new(),
             arrivals: BTreeSet::new(),
@@ -108,7 +121,7 @@ impl MemoryNetwork {
         }
     }
 
-    /// Breaks the link of `silo` and makes it anew: frames under way in either direction are lost, however much of
+    /// Breaks the link of `silo` and makes it anew: parcels under way in either direction are lost, however much of
     /// them has arrived.
     pub fn reconnect(&mut self, silo: SiloId) {
         for to in [End::Coordinator, End::Silo] {
@@ -127,16 +140,16 @@ impl MemoryNetwork {
         self.now
     }
 
-    /// Bytes sent so far over all links, headers and repetitions of lost frames included.
+    /// Bytes sent so far over all links, headers and repetitions of lost parcels included.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Sends `frame` from one end of `silo`'s link to the other.
+    /// Sends `parcel` from one end of `silo`'s link to the other.
     ///
     /// # Errors
     /// If the link is closed.
-    pub fn send(&mut self, silo: SiloId, from: End, frame: Frame) -> Result<(), LinkError> {
+    pub fn send(&mut self, silo: SiloId, from: End, parcel: P) -> Result<(), LinkError> {
         if self.closed.contains(&silo) {
             return Err(LinkError::Closed);
         }
@@ -148,7 +161,7 @@ impl MemoryNetwork {
             free: Duration::ZERO,
             under_way: VecDeque::new(),
         });
-        let sending = model.sending_time(frame.wire_len());
+        let sending = model.sending_time(parcel.wire_len());
         let losses = model.losses(&mut pipe.rng);
         pipe.free = pipe.free.max(self.now) + sending + losses * (sending + model.round_trip());
         let at = pipe.free + model.travel_time(&mut pipe.rng);
@@ -158,39 +171,48 @@ impl MemoryNetwork {
             .map_or(Duration::ZERO, |(last, _)| last.at);
         let arrival = Arrival {
             at: at.max(before),
-            number: self.frames,
+            number: self.parcels,
             silo,
             to,
         };
-        self.frames += 1;
-        self.bytes += (u64::from(losses) + 1) * frame.wire_len() as u64;
+        self.parcels += 1;
+        self.bytes += (u64::from(losses) + 1) * parcel.wire_len() as u64;
         self.arrivals.insert(arrival);
-        pipe.under_way.push_back((arrival, frame));
+        pipe.under_way.push_back((arrival, parcel));
         Ok(())
     }
 
-    /// When the next frame arrives, if one is under way.
+    /// When the next parcel arrives, if one is under way.
     pub fn next_arrival(&self) -> Option<Duration> {
         self.arrivals.first().map(|arrival| arrival.at)
     }
 
-    /// Lets time pass until the next frame arrives, and gives it.
-    pub fn deliver(&mut self) -> Option<Delivery> {
+    /// Lets time pass until the next parcel arrives, and gives it.
+    pub fn deliver(&mut self) -> Option<Delivery<P>> {
         let Arrival { at, silo, to, .. } = *self.arrivals.first()?;
         self.now = self.now.max(at);
-        self.take(silo, to).map(|frame| Delivery {
+        self.take(silo, to).map(|parcel| Delivery {
             at,
             silo,
             to,
-            frame,
+            parcel,
         })
     }
 
-    /// Lets time pass until `moment`, if it lies ahead. Frames that arrive meanwhile stay to be taken.
+    /// Lets time pass until `moment`, if it lies ahead. Parcels that arrive meanwhile stay to be taken.
     pub fn advance_to(&mut self, moment: Duration) {
         self.now = self.now.max(moment);
     }
 
+    /// The parcel that arrives next at one end of a link, whenever that may be.
+    fn take(&mut self, silo: SiloId, to: End) -> Option<P> {
+        let (arrival, parcel) = self.pipes.get_mut(&(silo, to))?.under_way.pop_front()?;
+        self.arrivals.remove(&arrival);
+        Some(parcel)
+    }
+}
+
+impl MemoryNetwork {
     /// One end of `silo`'s link.
     pub const fn link(&mut self, silo: SiloId, end: End) -> MemoryLink<'_> {
         MemoryLink {
@@ -198,13 +220,6 @@ impl MemoryNetwork {
             silo,
             end,
         }
-    }
-
-    /// The frame that arrives next at one end of a link, whenever that may be.
-    fn take(&mut self, silo: SiloId, to: End) -> Option<Frame> {
-        let (arrival, frame) = self.pipes.get_mut(&(silo, to))?.under_way.pop_front()?;
-        self.arrivals.remove(&arrival);
-        Some(frame)
     }
 }
 
@@ -286,7 +301,7 @@ mod tests {
         assert!(sent > 300, "{sent}");
         let last = (0..200).map(|number| {
             let delivery = network.deliver().unwrap();
-            assert_eq!(delivery.frame.payload()[0], number);
+            assert_eq!(delivery.parcel.payload()[0], number);
             delivery.at
         });
         // A millisecond for every frame sent, ten for every one lost, five for the last one's way.
@@ -305,7 +320,7 @@ mod tests {
         network.reconnect(SiloId(1));
         network.send(SiloId(1), End::Silo, frame(b"then")).unwrap();
         let arrived: Vec<_> = std::iter::from_fn(|| network.deliver())
-            .map(|delivery| (delivery.silo.0, delivery.frame.payload().to_vec()))
+            .map(|delivery| (delivery.silo.0, delivery.parcel.payload().to_vec()))
             .collect();
         let first = b"first".to_vec();
         assert_eq!(
@@ -345,7 +360,7 @@ mod tests {
             let mut before = Duration::ZERO;
             for _ in &silos {
                 let delivery = network.deliver().unwrap();
-                let number = delivery.frame.payload()[0];
+                let number = delivery.parcel.payload()[0];
                 prop_assert!(last.insert(delivery.silo, number).is_none_or(|last| last < number));
                 prop_assert!(before <= delivery.at);
                 before = delivery.at;

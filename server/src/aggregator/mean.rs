@@ -1,27 +1,48 @@
 //! The weighted mean.
 
-use super::{AggregateError, Aggregator, common_length};
-use primitives::{ModelVector, Round, SiloId};
+use super::{Aggregate, AggregateError, Aggregator};
+use primitives::{ModelVector, Round};
 use protocol::SiloUpdate;
-use std::collections::BTreeMap;
 
 /// `Σ wᵢ Δᵢ / Σ wᵢ` over the silos that answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightedMean;
 
+/// The sums so far.
+#[derive(Debug)]
+struct WeightedSum {
+    sum: Vec<f64>,
+    weights: f64,
+    updates: usize,
+}
+
 impl Aggregator for WeightedMean {
-    fn aggregate(
-        &self,
-        _round: Round,
-        updates: &BTreeMap<SiloId, SiloUpdate>,
-    ) -> Result<ModelVector, AggregateError> {
-        let mut sum = vec![0.0_f64; common_length(updates)?];
-        let mut weights = 0.0;
-        for update in updates.values() {
-            weights += update.weight;
-            for (total, &delta) in sum.iter_mut().zip(update.delta.as_slice()) {
-                *total += update.weight * f64::from(delta);
-            }
+    fn begin(&self, _round: Round, parameters: usize) -> Box<dyn Aggregate> {
+        Box::new(WeightedSum {
+            sum: vec![0.0; parameters],
+            weights: 0.0,
+            updates: 0,
+        })
+    }
+}
+
+impl Aggregate for WeightedSum {
+    fn add(&mut self, update: &SiloUpdate) {
+        self.updates += 1;
+        self.weights += update.weight;
+        for (total, &delta) in self.sum.iter_mut().zip(update.delta.as_slice()) {
+            *total += update.weight * f64::from(delta);
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<ModelVector, AggregateError> {
+        let Self {
+            sum,
+            weights,
+            updates,
+        } = *self;
+        if updates == 0 {
+            return Err(AggregateError::Empty);
         }
         if !weights.is_finite() || weights <= 0.0 {
             return Err(AggregateError::Weights(weights));

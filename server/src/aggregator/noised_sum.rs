@@ -1,10 +1,9 @@
 //! Silo noise: the coordinator clips each silo's whole update and adds noise to their sum.
 
-use super::{AggregateError, Aggregator, common_length};
+use super::{Aggregate, AggregateError, Aggregator};
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier};
 use primitives::{ModelVector, Role, Round, Seed, SiloId, Stream, normal};
 use protocol::SiloUpdate;
-use std::collections::BTreeMap;
 
 /// `(Σ clip(Δᵢ, C) + N(0, (zC)² I)) / n`, with `clip(Δ, C) = Δ · min(1, C / ‖Δ‖₂)` and `n` the cohort's
 /// size as planned, a constant: never the number of updates that came.
@@ -47,17 +46,46 @@ impl ClippedNoisedSum {
 }
 
 impl Aggregator for ClippedNoisedSum {
-    fn aggregate(
-        &self,
-        round: Round,
-        updates: &BTreeMap<SiloId, SiloUpdate>,
-    ) -> Result<ModelVector, AggregateError> {
-        let mut sum = vec![0.0_f64; common_length(updates)?];
-        for update in updates.values() {
-            let factor = clip_factor(&update.delta, self.clip_norm);
-            for (total, &delta) in sum.iter_mut().zip(update.delta.as_slice()) {
-                *total += factor * f64::from(delta);
-            }
+    fn begin(&self, round: Round, parameters: usize) -> Box<dyn Aggregate> {
+        Box::new(ClippedSum {
+            how: self.clone(),
+            round,
+            sum: vec![0.0; parameters],
+            updates: 0,
+        })
+    }
+
+    fn mechanism(&self) -> Option<Mechanism> {
+        Some(Mechanism::SiloNoise {
+            noise_multiplier: self.noise_multiplier,
+        })
+    }
+}
+
+/// The clipped sum so far, before its noise.
+#[derive(Debug)]
+struct ClippedSum {
+    how: ClippedNoisedSum,
+    round: Round,
+    sum: Vec<f64>,
+    updates: usize,
+}
+
+impl Aggregate for ClippedSum {
+    fn add(&mut self, update: &SiloUpdate) {
+        self.updates += 1;
+        let factor = clip_factor(&update.delta, self.how.clip_norm);
+        for (total, &delta) in self.sum.iter_mut().zip(update.delta.as_slice()) {
+            *total += factor * f64::from(delta);
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<ModelVector, AggregateError> {
+        let Self {
+            how, round, sum, ..
+        } = *self;
+        if self.updates == 0 {
+            return Err(AggregateError::Empty);
         }
         let mut noise = vec![0.0_f64; sum.len()];
         let stream = Stream {
@@ -65,9 +93,9 @@ impl Aggregator for ClippedNoisedSum {
             silo: SiloId(0),
             round,
         };
-        normal::fill(&mut self.seed.stream(stream), &mut noise);
-        let deviation = self.noise_multiplier.get() * self.clip_norm.get();
-        let count = self.cohort_size as f64;
+        normal::fill(&mut how.seed.stream(stream), &mut noise);
+        let deviation = how.noise_multiplier.get() * how.clip_norm.get();
+        let count = how.cohort_size as f64;
         let noised = sum
             .iter()
             .zip(&noise)
@@ -76,12 +104,6 @@ impl Aggregator for ClippedNoisedSum {
             .map(|sum| (sum / count) as f32)
             .collect::<Vec<_>>()
             .into())
-    }
-
-    fn mechanism(&self) -> Option<Mechanism> {
-        Some(Mechanism::SiloNoise {
-            noise_multiplier: self.noise_multiplier,
-        })
     }
 }
 

@@ -4,11 +4,11 @@
 //!
 //! Source: Yin et al. 2018 (arXiv 1803.01498), definitions 1 and 2.
 
-use super::{AggregateError, Aggregator, common_length};
+use super::{Aggregate, AggregateError, Aggregator};
 use crate::strategy::ConfigError;
-use primitives::{ModelVector, Round, SiloId};
+use primitives::{ModelVector, Round};
 use protocol::SiloUpdate;
-use std::collections::BTreeMap;
+use std::fmt;
 
 /// The mean of each coordinate without its `⌊fraction · silos⌋` smallest and largest values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,48 +35,72 @@ impl TrimmedMean {
 }
 
 impl Aggregator for TrimmedMean {
-    fn aggregate(
-        &self,
-        _round: Round,
-        updates: &BTreeMap<SiloId, SiloUpdate>,
-    ) -> Result<ModelVector, AggregateError> {
-        let cut = (self.fraction * updates.len() as f64).floor() as usize;
-        by_coordinate(updates, |sorted| mean(&sorted[cut..sorted.len() - cut]))
+    fn begin(&self, _round: Round, parameters: usize) -> Box<dyn Aggregate> {
+        let fraction = self.fraction;
+        Box::new(ByCoordinate::new(parameters, move |sorted| {
+            let cut = (fraction * sorted.len() as f64).floor() as usize;
+            mean(&sorted[cut..sorted.len() - cut])
+        }))
     }
 }
 
 impl Aggregator for CoordinateMedian {
-    fn aggregate(
-        &self,
-        _round: Round,
-        updates: &BTreeMap<SiloId, SiloUpdate>,
-    ) -> Result<ModelVector, AggregateError> {
-        by_coordinate(updates, |sorted| {
+    fn begin(&self, _round: Round, parameters: usize) -> Box<dyn Aggregate> {
+        Box::new(ByCoordinate::new(parameters, |sorted| {
             let upper = sorted.len() / 2;
             let lower = (sorted.len() - 1) / 2;
             mean(&sorted[lower..=upper])
-        })
+        }))
+    }
+}
+
+/// All updates so far: an order statistic needs every one of them to the end.
+struct ByCoordinate<F> {
+    parameters: usize,
+    deltas: Vec<ModelVector>,
+    /// What becomes of the sorted values of one coordinate.
+    combine: F,
+}
+
+impl<F: Fn(&[f32]) -> f32> ByCoordinate<F> {
+    const fn new(parameters: usize, combine: F) -> Self {
+        Self {
+            parameters,
+            deltas: Vec::new(),
+            combine,
+        }
+    }
+}
+
+impl<F> fmt::Debug for ByCoordinate<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ByCoordinate({} updates)", self.deltas.len())
+    }
+}
+
+impl<F: Fn(&[f32]) -> f32 + Send> Aggregate for ByCoordinate<F> {
+    fn add(&mut self, update: &SiloUpdate) {
+        self.deltas.push(update.delta.clone());
+    }
+
+    fn finish(self: Box<Self>) -> Result<ModelVector, AggregateError> {
+        if self.deltas.is_empty() {
+            return Err(AggregateError::Empty);
+        }
+        let mut column = Vec::with_capacity(self.deltas.len());
+        let mut combined = Vec::with_capacity(self.parameters);
+        for i in 0..self.parameters {
+            column.clear();
+            column.extend(self.deltas.iter().map(|delta| delta.as_slice()[i]));
+            column.sort_unstable_by(f32::total_cmp);
+            combined.push((self.combine)(&column));
+        }
+        Ok(combined.into())
     }
 }
 
 fn mean(values: &[f32]) -> f32 {
     (values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64) as f32
-}
-
-fn by_coordinate(
-    updates: &BTreeMap<SiloId, SiloUpdate>,
-    combine: impl Fn(&[f32]) -> f32,
-) -> Result<ModelVector, AggregateError> {
-    let parameters = common_length(updates)?;
-    let mut column = Vec::with_capacity(updates.len());
-    let mut combined = Vec::with_capacity(parameters);
-    for i in 0..parameters {
-        column.clear();
-        column.extend(updates.values().map(|update| update.delta.as_slice()[i]));
-        column.sort_unstable_by(f32::total_cmp);
-        combined.push(combine(&column));
-    }
-    Ok(combined.into())
 }
 
 #[cfg(test)]
