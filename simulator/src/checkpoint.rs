@@ -4,6 +4,7 @@
 //! belongs to a round that was interrupted, and is cut off and made again.
 
 use crate::attack::Seen;
+use crate::exit::Failure;
 use crate::folder::{self, FolderError, RunFolder};
 use attacks::{RecordRegime, RoundSignals, SignalKind, SiloRound, SiloSignalKind};
 use primitives::{ModelVector, Round, SiloId};
@@ -47,7 +48,7 @@ pub fn write(
     folder: &RunFolder,
     checkpoint: &Checkpoint,
     journals: Journals,
-) -> Result<(), FolderError> {
+) -> Result<(), Failure> {
     let state = State {
         version: checkpoint.version,
         plan: checkpoint.plan,
@@ -61,9 +62,9 @@ pub fn write(
         tensors.push(("moments.second", Floats::new(moments.second.as_slice())));
     }
     let state = serde_json::to_string(&state).expect("a checkpoint's state has only string keys");
-    folder.write(
+    folder.seal(
         file(checkpoint.state.round),
-        &serialize(tensors, Some(state)),
+        serialize(tensors, Some(state)),
     )
 }
 
@@ -87,7 +88,7 @@ pub fn write_signals(
     round: Round,
     regimes: impl Iterator<Item = RecordRegime>,
     seen: &Seen,
-) -> Result<(), FolderError> {
+) -> Result<(), Failure> {
     let mut tensors = Vec::new();
     for (i, regime) in regimes.enumerate() {
         for (kind, values) in &seen.signals[i].columns {
@@ -100,7 +101,10 @@ pub fn write_signals(
             }
         }
     }
-    folder.write(signals_file(round), &serialize(tensors, None))
+    if tensors.is_empty() {
+        return Ok(());
+    }
+    folder.write(signals_file(round), serialize(tensors, None))
 }
 
 fn silo_name(regime: RecordRegime, silo: SiloId, kind: SiloSignalKind) -> String {

@@ -47,7 +47,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// An error with the exit code that it ends the program with.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// The exit code.

@@ -2,10 +2,15 @@
 //!
 //! A file is either written whole (`write, fsync, rename`) or appended to and cut back to the length that the
 //! last checkpoint recorded. So a run that is killed at any moment leaves a folder from which it can go on.
+//! Files are written [behind the back](Disk) of whoever hands them over, in their order.
 
+use crate::disk::{Disk, Job};
+use crate::exit::Failure;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// What can go wrong with a run folder.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +85,27 @@ fn remedy_for(path: &Path) -> &'static str {
     }
 }
 
+impl FolderError {
+    /// The system refused `action` on `path`.
+    pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
 /// A folder that this process alone writes to.
+///
+/// What is handed over is on disk after [`settle`](Self::settle), or before what [`then`](Self::then) is given.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Lengths of journals with all that was handed over.
+    lengths: Mutex<BTreeMap<String, u64>>,
+    // Dropped in this order: the lock is held until everything is written.
+    disk: Disk,
     _lock: File,
 }
 
@@ -93,27 +115,35 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be made or is in use.
     pub fn open(path: PathBuf) -> Result<Self, FolderError> {
-        fs::create_dir_all(&path).map_err(|source| io_error("make folder", &path, source))?;
+        fs::create_dir_all(&path)
+            .map_err(|source| FolderError::io("make folder", &path, source))?;
         let lock_path = path.join(".lock");
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&lock_path)
-            .map_err(|source| io_error("open", &lock_path, source))?;
+            .map_err(|source| FolderError::io("open", &lock_path, source))?;
         lock.try_lock().map_err(|error| match error {
             fs::TryLockError::WouldBlock => FolderError::InUse(path.clone()),
-            fs::TryLockError::Error(source) => io_error("lock", &lock_path, source),
+            fs::TryLockError::Error(source) => FolderError::io("lock", &lock_path, source),
         })?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self {
+            path,
+            lengths: Mutex::new(BTreeMap::new()),
+            disk: Disk::new(),
+            _lock: lock,
+        })
     }
 
     /// Removes it with all that is in it.
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn remove(self) -> Result<(), FolderError> {
-        fs::remove_dir_all(&self.path).map_err(|source| io_error("remove", &self.path, source))
+    pub fn remove(self) -> Result<(), Failure> {
+        self.settle()?;
+        fs::remove_dir_all(&self.path)
+            .map_err(|source| FolderError::io("remove", &self.path, source).into())
     }
 
     /// Where it is.
@@ -129,48 +159,106 @@ impl RunFolder {
     /// Writes a file whole: to a temporary name, flushed to the disk, then renamed.
     ///
     /// # Errors
-    /// If the system refuses; the file's earlier content is then untouched.
-    pub fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FolderError> {
-        write_whole(&self.file(name), bytes)
+    /// If something that was handed over before could not be written. If this file cannot, its earlier content is
+    /// untouched, and what is handed over next fails.
+    pub fn write(&self, name: impl AsRef<Path>, bytes: impl Into<Vec<u8>>) -> Result<(), Failure> {
+        self.disk.hand(Job::Write {
+            path: self.file(name),
+            bytes: bytes.into(),
+            seal: false,
+        })
     }
 
-    /// Appends lines to a journal and returns its new length in bytes.
+    /// Writes a file that says that all that was handed over before it is there.
     ///
     /// # Errors
-    /// If the system refuses.
-    pub fn append(&self, name: &str, text: &str) -> Result<u64, FolderError> {
+    /// As [`write`](Self::write).
+    pub fn seal(&self, name: impl AsRef<Path>, bytes: impl Into<Vec<u8>>) -> Result<(), Failure> {
+        self.disk.hand(Job::Write {
+            path: self.file(name),
+            bytes: bytes.into(),
+            seal: true,
+        })
+    }
+
+    /// Appends lines to a journal and returns the length that this makes, in bytes.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn append(&self, name: &str, text: String) -> Result<u64, Failure> {
+        let mut lengths = self.lengths.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.file(name);
-        let grow = || -> io::Result<u64> {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_data()?;
-            Ok(file.metadata()?.len())
+        let known = match lengths.get(name) {
+            Some(&length) => length,
+            None => fs::metadata(&path).map_or(0, |found| found.len()),
         };
-        grow().map_err(|source| io_error("append to", &path, source))
+        let length = known + text.len() as u64;
+        lengths.insert(name.to_owned(), length);
+        self.disk.hand(Job::Append {
+            path,
+            text,
+            lasting: true,
+        })?;
+        Ok(length)
+    }
+
+    /// Appends lines to a file whose end may be lost in a power cut.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn jot(&self, name: &str, text: String) -> Result<(), Failure> {
+        self.disk.hand(Job::Append {
+            path: self.file(name),
+            text,
+            lasting: false,
+        })
+    }
+
+    /// Does something once all that was handed over before is on disk; not if any of it could not be written.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); a failure of `afterwards` counts like one of writing.
+    pub fn then(
+        &self,
+        afterwards: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
+        self.disk.hand(Job::Then(Box::new(afterwards)))
+    }
+
+    /// Waits until all that was handed over is on disk.
+    ///
+    /// # Errors
+    /// If any of it could not be written.
+    pub fn settle(&self) -> Result<(), Failure> {
+        self.disk.settle()
     }
 
     /// Cuts a journal back to the length a checkpoint recorded.
     ///
     /// # Errors
     /// If the system refuses, or if the journal is shorter than recorded.
-    pub fn cut(&self, name: &str, length: u64) -> Result<(), FolderError> {
+    pub fn cut(&self, name: &str, length: u64) -> Result<(), Failure> {
+        self.settle()?;
         let path = self.file(name);
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(|source| io_error("open", &path, source))?;
+            .map_err(|source| FolderError::io("open", &path, source))?;
         let found = file
             .metadata()
-            .map_err(|source| io_error("read", &path, source))?
+            .map_err(|source| FolderError::io("read", &path, source))?
             .len();
         if found < length {
             let what = format!("{found} bytes long, the checkpoint recorded {length}");
-            return Err(FolderError::Damaged { path, what });
+            return Err(FolderError::Damaged { path, what }.into());
         }
         file.set_len(length)
-            .map_err(|source| io_error("cut", &path, source))
+            .map_err(|source| FolderError::io("cut", &path, source))?;
+        let mut lengths = self.lengths.lock().unwrap_or_else(PoisonError::into_inner);
+        lengths.insert(name.to_owned(), length);
+        Ok(())
     }
 }
 
@@ -179,7 +267,7 @@ impl RunFolder {
 /// # Errors
 /// If it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
-    fs::read(path).map_err(|source| io_error("read", path, source))
+    fs::read(path).map_err(|source| FolderError::io("read", path, source))
 }
 
 /// Writes a file whole, making its folder if need be.
@@ -188,7 +276,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
 /// If the system refuses; the file's earlier content is then untouched.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|source| io_error("make folder", folder, source))?;
+    fs::create_dir_all(folder).map_err(|source| FolderError::io("make folder", folder, source))?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let temporary = folder.join(name);
@@ -205,15 +293,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
         })?
         .sync_all()
     };
-    write().map_err(|source| io_error("write", path, source))
-}
-
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> FolderError {
-    FolderError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    write().map_err(|source| FolderError::io("write", path, source))
 }
 
 #[cfg(test)]
@@ -224,17 +304,17 @@ mod tests {
     fn a_journal_is_cut_back_to_what_was_recorded() {
         let dir = tempfile::tempdir().unwrap();
         let folder = RunFolder::open(dir.path().join("run")).unwrap();
-        let kept = folder.append("ledger.jsonl", "one\n").unwrap();
-        folder.append("ledger.jsonl", "tw").unwrap();
+        let kept = folder.append("ledger.jsonl", "one\n".to_owned()).unwrap();
+        folder.append("ledger.jsonl", "tw".to_owned()).unwrap();
+        folder.cut("ledger.jsonl", kept).unwrap();
+        assert_eq!(folder.append("ledger.jsonl", "x".to_owned()).unwrap(), 5);
         folder.cut("ledger.jsonl", kept).unwrap();
         assert_eq!(
             fs::read_to_string(folder.file("ledger.jsonl")).unwrap(),
             "one\n"
         );
-        assert!(matches!(
-            folder.cut("ledger.jsonl", 99),
-            Err(FolderError::Damaged { .. })
-        ));
+        let failure = folder.cut("ledger.jsonl", 99).unwrap_err();
+        assert!(failure.message.contains("is damaged"), "{failure}");
     }
 
     #[test]

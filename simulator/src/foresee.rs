@@ -191,7 +191,12 @@ fn sight(resolved: &Resolved) -> String {
 /// Seconds of one core for the run's steps and looks, over all cores.
 fn seconds(resolved: &Resolved, steps: u64, (step, score): (f64, f64)) -> f64 {
     let world = &resolved.world;
-    let asked = world.pools.population_records().len() + world.adversary.all_records().len();
+    let of_adversary = if resolved.file.scenario.attacks.is_empty() {
+        0
+    } else {
+        world.adversary.all_records().len()
+    };
+    let asked = world.pools.population_records().len() + of_adversary;
     let looks = score * asked as f64 * f64::from(resolved.schedule.rounds + 1);
     (step * steps as f64 + looks) / rayon::current_num_threads() as f64
 }

@@ -13,6 +13,7 @@ mod attack;
 mod checkpoint;
 mod commands;
 mod conditions;
+mod disk;
 mod driver;
 mod events;
 mod exit;

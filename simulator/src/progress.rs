@@ -26,8 +26,8 @@ pub fn print(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::run(format!("cannot write to stdout: {error}")))
 }
 
-/// Tells people and programs how a run goes.
-#[derive(Debug)]
+/// Tells people and programs how a run goes. Clones share one bar.
+#[derive(Clone, Debug)]
 pub struct Progress {
     output: OutputArgs,
     bar: Option<ProgressBar>,

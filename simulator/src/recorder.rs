@@ -56,7 +56,7 @@ impl<'a> Recorder<'a> {
             silos: plan.silos.len() as u32,
             parameters: plan.parameters,
         };
-        recorder.journals.events = folder.append(EVENTS, &event.to_line())?;
+        recorder.journals.events = folder.append(EVENTS, event.to_line())?;
         Ok((recorder, event))
     }
 
@@ -123,10 +123,10 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Measures, attacks and accounts for one round, and puts it on disk; the checkpoint comes last.
+    /// Measures, attacks and accounts for one round, and hands it to the disk; the checkpoint comes last.
     ///
     /// # Errors
-    /// If the model diverged, or the folder cannot be written; the folder then ends with the round before.
+    /// If the model diverged, or the folder cannot be written; the folder then ends with an earlier round.
     pub fn round(
         &mut self,
         round: Round,
@@ -176,9 +176,9 @@ impl<'a> Recorder<'a> {
         let event = Event::RoundFinished(figures.clone());
         self.rounds.push(figures);
         if !ledger.is_empty() {
-            self.journals.ledger = self.folder.append(LEDGER, &ledger)?;
+            self.journals.ledger = self.folder.append(LEDGER, ledger)?;
         }
-        self.journals.events = self.folder.append(EVENTS, &event.to_line())?;
+        self.journals.events = self.folder.append(EVENTS, event.to_line())?;
         checkpoint::write(self.folder, checkpoint, self.journals)?;
         Ok(event)
     }
@@ -195,9 +195,9 @@ impl<'a> Recorder<'a> {
         let ledger = self.charge(entries)?;
         let event = Event::RoundAbandoned(figures);
         if !ledger.is_empty() {
-            self.folder.append(LEDGER, &ledger)?;
+            self.folder.append(LEDGER, ledger)?;
         }
-        self.folder.append(EVENTS, &event.to_line())?;
+        self.folder.append(EVENTS, event.to_line())?;
         Ok(event)
     }
 
@@ -250,11 +250,6 @@ impl<'a> Recorder<'a> {
         network.map_or(Duration::ZERO, |network| {
             Duration::from_nanos(network.clock_ns)
         })
-    }
-
-    /// How far the journals have come.
-    pub const fn journals(&self) -> Journals {
-        self.journals
     }
 
     /// Who holds what, as the accountant counts it.

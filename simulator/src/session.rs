@@ -10,7 +10,7 @@ use crate::folder::{self, FolderError, RunFolder};
 use crate::gate::gate;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::recorder::{EVENTS, LEDGER, Recorder};
+use crate::recorder::{EVENTS, Recorder};
 use crate::shadow;
 use crate::statement::Statement;
 use crate::tables;
@@ -111,10 +111,9 @@ pub fn prepare(folder: &RunFolder, resolved: &Resolved) -> Result<(), Failure> {
     folder.write(SCENARIO, file.text.as_bytes())?;
     folder.write(
         ORIGIN,
-        &serde_json::to_vec_pretty(&origin).map_err(Failure::run)?,
+        serde_json::to_vec_pretty(&origin).map_err(Failure::run)?,
     )?;
-    folder.write(PLAN, resolved.plan.to_json().as_bytes())?;
-    Ok(())
+    folder.seal(PLAN, resolved.plan.to_json())
 }
 
 /// Reads the plan of a run folder and makes its scenario anew.
@@ -194,7 +193,8 @@ pub fn carry_on(
     let (mut recorder, checkpoint) = match last {
         None => {
             let (recorder, event) = Recorder::begin(resolved, folder)?;
-            progress.event(&event)?;
+            let progress = progress.clone();
+            folder.then(move || progress.event(&event))?;
             (recorder, None)
         }
         Some((checkpoint, journals)) => {
@@ -227,11 +227,15 @@ pub fn carry_on(
     let shown = budget
         .filter(|budget| budget.unit == accounting::PrivacyUnit::Subject)
         .map(|budget| budget.epsilon.get().into());
-    let tell = |recorder: &Recorder<'_>, event: &Event, progress: &Progress| {
-        if let Some(figures) = recorder.rounds().last() {
-            progress.round(figures, rounds, shown);
-        }
-        progress.event(event)
+    // Said once the round is on disk.
+    let tell = |recorder: &Recorder<'_>, event: Event, progress: &Progress| {
+        let (figures, progress) = (recorder.rounds().last().cloned(), progress.clone());
+        folder.then(move || {
+            if let Some(figures) = figures {
+                progress.round(&figures, rounds, shown);
+            }
+            progress.event(&event)
+        })
     };
     if !begun {
         let start = federation.checkpoint();
@@ -239,11 +243,12 @@ pub fn carry_on(
         let nobody = BTreeMap::new();
         let course = Course::default();
         let event = recorder.round(Round::UNTRAINED, &model, &nobody, &[], course, &start)?;
-        tell(&recorder, &event, progress)?;
+        tell(&recorder, event, progress)?;
     }
     let mut clock = Instant::now();
     let end = loop {
         if interrupt.is_asked_for() {
+            folder.settle()?;
             progress.end();
             return Err(interrupted(folder, &recorder, progress));
         }
@@ -261,17 +266,18 @@ pub fn carry_on(
                 )?;
                 let seconds = clock.elapsed().as_secs_f64();
                 clock = Instant::now();
-                folder.append(
+                folder.jot(
                     TIMINGS,
-                    &format!(
+                    format!(
                         "{{\"round\":{},\"seconds\":{seconds:.6}}}\n",
                         outcome.round.0
                     ),
                 )?;
-                tell(&recorder, &event, progress)?;
+                tell(&recorder, event, progress)?;
             }
         }
     };
+    folder.settle()?;
     progress.end();
     let traffic = federation.traffic();
     let shadows = shadow::ready(resolved, place_of(folder), progress, interrupt);
@@ -312,8 +318,6 @@ pub fn finish(
     traffic: Option<RoundTraffic>,
     progress: &Progress,
 ) -> Result<Finished, Failure> {
-    folder.cut(LEDGER, recorder.journals().ledger)?;
-    folder.cut(EVENTS, recorder.journals().events)?;
     let End {
         reason,
         refused,
@@ -350,7 +354,7 @@ pub fn finish(
             round: last + 1,
             why: refused.unwrap_or_default(),
         };
-        folder.append(EVENTS, &event.to_line())?;
+        folder.append(EVENTS, event.to_line())?;
         progress.event(&event)?;
     }
     let finished = Finished::new(report, folder.path().to_owned());
@@ -361,7 +365,7 @@ pub fn finish(
         gates_passed: report.gates.iter().all(|gate| gate.passed),
         exit_code: exit.code(),
     };
-    folder.append(EVENTS, &event.to_line())?;
+    folder.append(EVENTS, event.to_line())?;
     write_report(folder, rounds, report)?;
     progress.event(&event)?;
     Ok(finished)
@@ -378,15 +382,15 @@ pub fn write_report(
 ) -> Result<(), Failure> {
     folder.write(
         "rounds.parquet",
-        &tables::rounds(rounds, report).map_err(Failure::run)?,
+        tables::rounds(rounds, report).map_err(Failure::run)?,
     )?;
     folder.write(
         "subjects.parquet",
-        &tables::subjects(report).map_err(Failure::run)?,
+        tables::subjects(report).map_err(Failure::run)?,
     )?;
-    folder.write(REPORT_HTML, report.to_html().as_bytes())?;
-    folder.write(REPORT_JSON, report.to_json().as_bytes())?;
-    Ok(())
+    folder.write(REPORT_HTML, report.to_html())?;
+    folder.seal(REPORT_JSON, report.to_json())?;
+    folder.settle()
 }
 
 /// How the process of such a run ends.

@@ -70,7 +70,8 @@ pub struct Sight {
 
 impl<'a> Observer<'a> {
     /// An observer of the world's models that looks for what the scenario's attacks read, and always for loss,
-    /// margin and probability. A regime in which the adversary holds no record is left out.
+    /// margin and probability. A regime in which the adversary holds no record is left out, and so are both
+    /// where nothing attacks.
     pub fn new(world: &'a World, scenario: &Scenario) -> Self {
         let attacks = scenario
             .attacks
@@ -80,6 +81,10 @@ impl<'a> Observer<'a> {
         let read = needs.iter().flat_map(|needs| needs.signals);
         let kinds: BTreeSet<_> = ALWAYS.iter().chain(read).copied().collect();
         let mut observer = Self::of_kinds(world, scenario.training.backend, kinds);
+        if scenario.attacks.is_empty() {
+            observer.regimes.clear();
+            observer.asked.clear();
+        }
         if observer.kinds.contains(&SignalKind::NeighbourhoodLoss) {
             observer.copies = Some(Copies::new(
                 scenario.adversary.neighbourhood,
