@@ -67,6 +67,19 @@ pub enum InvalidEntry {
         /// Over which data.
         scope: Scope,
     },
+    /// Counts that the coordinator sees silo by silo.
+    #[error(
+        "round {round}: {mechanism} over {scope}: an adaptive clip norm is decided from each silo's own counts, so \
+         more than the sum is seen; record the local steps of each silo"
+    )]
+    Counts {
+        /// When.
+        round: u32,
+        /// What.
+        mechanism: Mechanism,
+        /// Over which data.
+        scope: Scope,
+    },
     /// Nobody, somebody twice, or out of order.
     #[error(
         "round {round}: the cohort {cohort:?} must name each of its silos once, in increasing order"
@@ -166,6 +179,13 @@ impl LedgerEntry {
                 return Err(InvalidEntry::Cohort {
                     round,
                     cohort: cohort.clone(),
+                });
+            }
+            Scope::SecureSum(_) if matches!(mechanism, Mechanism::AdaptiveClip { .. }) => {
+                return Err(InvalidEntry::Counts {
+                    round,
+                    mechanism,
+                    scope,
                 });
             }
             Scope::Cohort(_) if of_cohort => {}
@@ -345,6 +365,18 @@ mod tests {
         assert!(matches!(
             LedgerEntry::noised_sum(0, vec![1, 1], silo_noise()),
             Err(InvalidEntry::Cohort { .. })
+        ));
+        let adaptive = Mechanism::AdaptiveClip {
+            step: crate::mechanism::ClippedStep::Record {
+                sampling_rate: SamplingRate::ONE,
+            },
+            gradient_noise: z(),
+            count_noise: z(),
+        };
+        assert!(LedgerEntry::local_steps(0, 0, adaptive, 1).is_ok());
+        assert!(matches!(
+            LedgerEntry::secure_sum(0, vec![0, 1], adaptive, 1),
+            Err(InvalidEntry::Counts { .. })
         ));
         assert!(matches!(
             LedgerEntry::local_steps(0, 0, record(), 0),

@@ -46,6 +46,17 @@
 //! The same pair is the substitution pair of Koskela, Jälkö, Honkela 2020 (arXiv 1906.03049) and of Lebeda,
 //! Regehr, Kamath, Steinke 2024 (arXiv 2405.20769), who warn against exactly the shortcut above.
 //!
+//! **Adaptive clip norm** (each of the four local steps above, with a noised count of the units within the clip
+//! norm beside its noised sum; Andrew, Thakkar, McMahan, Ramaswamy 2021, arXiv 1905.03871). Every unit that is
+//! clipped also adds `b - 1/2` to a count, `b` being 1 if it was within `C` and 0 if it was longer; averages of
+//! gradients average these too. In units of the noises, `z_g C` on the sum and `z_c / 2` on the count, sum and count
+//! are *one* Gaussian mechanism of one more dimension, in which a unit's vector `(v / (z_g C), (b - 1/2) / (z_c / 2))`
+//! has a norm of at most `1/z`, `z = (z_g⁻² + z_c⁻²)^(-1/2)`, since `|b - 1/2| = 1/2` whatever `b` is. Each
+//! derivation above asks of the vectors only that bound, in any dimension, so each holds with this `z`. Sum and count
+//! come from one sample: they are one event under one subsampling, where the composition of a sampled sum with a
+//! sampled count would be another event. The centre 1/2 matters: a plain count of 0 or 1 would have twice the
+//! sensitivity. The next step's `C` follows from noised counts alone, and no event depends on `C`.
+//!
 //! **Silo noise** (the coordinator clips each silo's update to `C` and adds noise to the sum). A silo
 //! moves the sum by at most `C`: Gaussian(z). A record's or subject's absence does not remove an update, it
 //! *replaces* it by another of norm at most `C`: distance `2C` for each silo of the cohort that holds it,
@@ -69,8 +80,8 @@ use crate::{DpEvent, MixtureOfGaussians, NoiseMultiplier, PrivacyUnit, SamplingR
 
 /// What was really done in one release.
 ///
-/// All but the last two are one local step of one silo; [`SiloNoise`](Self::SiloNoise) and
-/// [`DistributedNoise`](Self::DistributedNoise) are one round of a cohort. See the [module](self) for the derivation of every event.
+/// [`SiloNoise`](Self::SiloNoise) and [`DistributedNoise`](Self::DistributedNoise) are one round of a cohort, all others one
+/// local step of one silo. See the [module](self) for the derivation of every event.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
@@ -120,9 +131,114 @@ pub enum Mechanism {
         /// How many silos' shares make up `z`: the fewest with which a sum is opened.
         shares: NonZeroU32,
     },
+    /// One of the local steps above with a clip norm that adapts: the units within it were counted, too.
+    AdaptiveClip {
+        /// What was sampled, clipped and averaged.
+        step: ClippedStep,
+        /// `z_g`: deviation of the sum's noise ÷ `C`, for a group also ÷ `G`.
+        gradient_noise: NoiseMultiplier,
+        /// `z_c`: deviation of the count's noise ÷ 1/2, for a group also ÷ `G`.
+        count_noise: NoiseMultiplier,
+    },
+}
+
+/// A local step without its noise.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClippedStep {
+    /// As in [`Mechanism::Record`].
+    Record {
+        /// Chance that one record joined.
+        sampling_rate: SamplingRate,
+    },
+    /// As in [`Mechanism::Group`].
+    Group {
+        /// Chance that one record joined.
+        sampling_rate: SamplingRate,
+        /// `G`.
+        group_size: NonZeroU32,
+    },
+    /// As in [`Mechanism::AveragedGradient`].
+    AveragedGradient {
+        /// Chance that one record joined.
+        sampling_rate: SamplingRate,
+    },
+    /// As in [`Mechanism::SubjectSampling`].
+    SubjectSampling {
+        /// Chance that one subject joined.
+        sampling_rate: SamplingRate,
+    },
+}
+
+impl ClippedStep {
+    /// The step with noise of this multiplier on its sum.
+    pub const fn with_noise(self, noise_multiplier: NoiseMultiplier) -> Mechanism {
+        match self {
+            Self::Record { sampling_rate } => Mechanism::Record {
+                sampling_rate,
+                noise_multiplier,
+            },
+            Self::Group {
+                sampling_rate,
+                group_size,
+            } => Mechanism::Group {
+                sampling_rate,
+                noise_multiplier,
+                group_size,
+            },
+            Self::AveragedGradient { sampling_rate } => Mechanism::AveragedGradient {
+                sampling_rate,
+                noise_multiplier,
+            },
+            Self::SubjectSampling { sampling_rate } => Mechanism::SubjectSampling {
+                sampling_rate,
+                noise_multiplier,
+            },
+        }
+    }
+}
+
+/// The noise of two Gaussian mechanisms on one unit, as the noise multiplier of one:
+/// `z = (a⁻² + b⁻²)^(-1/2)`, rounded down. Zero if either is.
+///
+/// Source: Andrew et al. 2021 (arXiv 1905.03871), theorem 1, with `b = 2 σ_b`.
+pub fn joint_noise(a: NoiseMultiplier, b: NoiseMultiplier) -> NoiseMultiplier {
+    let (least, most) = (a.get().min(b.get()), a.get().max(b.get()));
+    if least <= 0.0 {
+        return a.scaled(0.0);
+    }
+    // Below least / √2 no quotient can overflow; each operation is off by less than 2⁻⁵².
+    let joint = least / (least / most).hypot(1.0);
+    NoiseMultiplier::from_search(joint * (1.0 - 8.0 * f64::EPSILON))
+}
+
+/// The noise multipliers of a sum and a count that together cost as much as one of `z`, of whose loss the count takes
+/// the part `share`: `z_g = z / √(1 - share)`, `z_c = z / √share`, rounded up.
+///
+/// The [joint noise](joint_noise) of the two is at least `z`. `share` lies in `(0, 1)`.
+pub fn split_noise(z: NoiseMultiplier, share: f64) -> (NoiseMultiplier, NoiseMultiplier) {
+    let up = 1.0 + 16.0 * f64::EPSILON;
+    (
+        z.scaled(up / (1.0 - share).sqrt()),
+        z.scaled(up / share.sqrt()),
+    )
 }
 
 impl Mechanism {
+    /// The same release without its count, with so much less noise that it costs as much: what an adaptive clip
+    /// norm is accounted as. Every other mechanism is itself.
+    #[must_use]
+    pub fn without_count(&self) -> Self {
+        match *self {
+            Self::AdaptiveClip {
+                step,
+                gradient_noise,
+                count_noise,
+            } => step.with_noise(joint_noise(gradient_noise, count_noise)),
+            other => other,
+        }
+    }
+
     /// What one release was for `unit`.
     ///
     /// `multiplicity` is how much of a *subject* the release touched: its records in the silo for a local
@@ -134,6 +250,7 @@ impl Mechanism {
             return DpEvent::NoOp;
         }
         match *self {
+            Self::AdaptiveClip { .. } => self.without_count().event(unit, multiplicity),
             Self::SiloNoise { noise_multiplier }
             | Self::DistributedNoise {
                 noise_multiplier, ..
@@ -185,7 +302,7 @@ impl Mechanism {
 
     /// Why a release of this kind promises `unit` nothing, in words; `None` if it does promise something.
     pub fn why_infinite(&self, unit: PrivacyUnit) -> Option<&'static str> {
-        match (*self, unit) {
+        match (self.without_count(), unit) {
             (Self::None, _) => Some("nothing was clipped or noised"),
             (
                 Self::Record {
@@ -249,6 +366,14 @@ impl fmt::Display for Mechanism {
                 noise_multiplier: z,
                 shares,
             } => write!(f, "distributed noise(z = {z} in {shares} shares)"),
+            Self::AdaptiveClip {
+                gradient_noise: g,
+                count_noise: c,
+                ..
+            } => {
+                let step = self.without_count();
+                write!(f, "{step} with counts(z of sum = {g}, z of count = {c})")
+            }
         }
     }
 }
@@ -353,6 +478,69 @@ mod tests {
         for unit in [Record, Subject, Silo] {
             assert_eq!(distributed.event(unit, 4), noised.event(unit, 4));
             assert_eq!(distributed.why_infinite(unit), None);
+        }
+    }
+
+    #[test]
+    fn a_count_beside_the_sum_costs_what_less_noise_would() {
+        // Opacus 1.6.0, AdaClipDPOptimizer(noise_multiplier=1.0, unclipped_num_std=5.0) gives the sum this noise.
+        let opacus = 1.005_037_815_259_212;
+        let joint = joint_noise(z(opacus), z(2.0 * 5.0)).get();
+        assert!((joint - 1.0).abs() < 1e-14, "{joint}");
+        let group_size = NonZeroU32::new(3).unwrap();
+        let steps = [
+            ClippedStep::Record {
+                sampling_rate: q(0.01),
+            },
+            ClippedStep::Group {
+                sampling_rate: q(0.01),
+                group_size,
+            },
+            ClippedStep::AveragedGradient {
+                sampling_rate: q(0.01),
+            },
+            ClippedStep::SubjectSampling {
+                sampling_rate: q(0.01),
+            },
+        ];
+        for step in steps {
+            let adaptive = Mechanism::AdaptiveClip {
+                step,
+                gradient_noise: z(1.25),
+                count_noise: z(5.0 / 3.0),
+            };
+            // 1.25⁻² + (5/3)⁻² = 1.
+            let plain = step.with_noise(z(1.0 - 8.0 * f64::EPSILON));
+            for unit in [PrivacyUnit::Record, PrivacyUnit::Subject, PrivacyUnit::Silo] {
+                for multiplicity in [0, 1, 4] {
+                    assert_eq!(
+                        adaptive.event(unit, multiplicity),
+                        plain.event(unit, multiplicity)
+                    );
+                }
+                assert_eq!(adaptive.why_infinite(unit), plain.why_infinite(unit));
+            }
+            let silent = Mechanism::AdaptiveClip {
+                step,
+                gradient_noise: z(1.0),
+                count_noise: z(0.0),
+            };
+            assert!(silent.why_infinite(PrivacyUnit::Record).is_some());
+        }
+    }
+
+    #[test]
+    fn a_split_never_costs_more_than_what_was_split() {
+        for share in [1e-9, 0.01, 0.05, 0.5, 0.999] {
+            for noise in [1e-300, 1e-3, 0.7, 1.0, 4.2, 1e5, 1e300, f64::MAX] {
+                let (gradient, count) = split_noise(z(noise), share);
+                let joint = joint_noise(gradient, count).get();
+                assert!(joint >= noise.min(1e308) * (1.0 - 1e-3 * f64::from(noise > 1e299)));
+                assert!(
+                    noise > 1e299 || joint <= noise * (1.0 + 1e-14),
+                    "{noise} {joint}"
+                );
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{DpEvent, Mechanism, MixtureOfGaussians, Presence, PrivacyUnit, Recor
 
 /// What one step of `mechanism` by every silo of `cohort`, of which only the sum is seen, was for the unit.
 pub(crate) fn event(cohort: &[u32], mechanism: &Mechanism, presence: Presence<'_>) -> DpEvent {
-    let summed = with_noise_of(mechanism, cohort.len());
+    let summed = with_noise_of(&mechanism.without_count(), cohort.len());
     match presence {
         Presence::Record { silo } | Presence::Silo { silo } => {
             let inside = cohort.contains(&silo);
@@ -48,9 +48,10 @@ fn of_subject(cohort: &[u32], summed: &Mechanism, records: &RecordsPerSilo) -> D
         .collect();
     match summed {
         _ if parts.is_empty() => DpEvent::NoOp,
-        Mechanism::None | Mechanism::SiloNoise { .. } | Mechanism::DistributedNoise { .. } => {
-            DpEvent::NonPrivate
-        }
+        Mechanism::None
+        | Mechanism::SiloNoise { .. }
+        | Mechanism::DistributedNoise { .. }
+        | Mechanism::AdaptiveClip { .. } => DpEvent::NonPrivate,
         Mechanism::Record { .. } | Mechanism::Group { .. } => {
             summed.event(PrivacyUnit::Subject, held().fold(0, u32::saturating_add))
         }
@@ -81,6 +82,14 @@ fn with_noise_of(mechanism: &Mechanism, silos: usize) -> Mechanism {
     let mut summed = *mechanism;
     match &mut summed {
         Mechanism::None => {}
+        Mechanism::AdaptiveClip {
+            gradient_noise,
+            count_noise,
+            ..
+        } => {
+            *gradient_noise = gradient_noise.scaled(factor);
+            *count_noise = count_noise.scaled(factor);
+        }
         Mechanism::Record {
             noise_multiplier, ..
         }

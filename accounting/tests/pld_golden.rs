@@ -6,9 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic on purpose")]
 
+use siloscope_accounting::mechanism::ClippedStep;
 use siloscope_accounting::{
-    Accountant, Delta, DpEvent, Epsilon, MixtureOfGaussians, NeighboringRelation, NoiseMultiplier,
-    PldAccountant, SamplingRate,
+    Accountant, Delta, DpEvent, Epsilon, Mechanism, MixtureOfGaussians, NeighboringRelation,
+    NoiseMultiplier, PldAccountant, PrivacyUnit, SamplingRate,
 };
 
 fn z(value: f64) -> NoiseMultiplier {
@@ -54,6 +55,37 @@ fn check(events: &[(DpEvent, u64)], delta: f64, reference: f64, digits: i32) {
         lower <= reference + rounding,
         "{events:?}: lower bound {lower} above {reference}"
     );
+}
+
+/// One step with a count beside its sum, z of the sum 1.25 and of the count 5/3, sampled at 0.1: δ by the trapezoidal
+/// rule over the plane of sum and count (numpy, step 0.01, from -11 to 12), adding and removing.
+#[test]
+fn a_sum_with_a_count_against_quadrature_in_two_dimensions() {
+    let adaptive = Mechanism::AdaptiveClip {
+        step: ClippedStep::Record {
+            sampling_rate: q(0.1),
+        },
+        gradient_noise: z(1.25),
+        count_noise: z(5.0 / 3.0),
+    };
+    let event = adaptive.event(PrivacyUnit::Record, 1);
+    let accountant = composed(NeighboringRelation::AddOrRemoveOne, &[(event, 1)]);
+    for (epsilon, adding, removing) in [
+        (0.1, 0.018_471_935_097_208_552, 7.526_757_580_858_987e-6),
+        (0.5, 0.002_032_538_792_723_422, 0.0),
+        (1.0, 0.000_207_121_552_202_119_5, 0.0),
+    ] {
+        let worse = f64::max(adding, removing);
+        let delta = accountant.delta(Epsilon::try_new(epsilon).unwrap()).get();
+        assert!(
+            delta >= worse * (1.0 - 1e-6),
+            "{epsilon}: {delta} < {worse}"
+        );
+        assert!(
+            delta <= worse * (1.0 + 1e-2),
+            "{epsilon}: {delta} > {worse}"
+        );
+    }
 }
 
 /// One-step δ of mixtures: root and normal distribution functions with 30 digits (mpmath).

@@ -30,6 +30,7 @@
 //!             silo: self.0,
 //!             delta: delta.into(),
 //!             weight: 1.0,
+//!             clip_norm: None,
 //!             releases: Vec::new(),
 //!             metrics: UpdateMetrics::Withheld,
 //!         })
@@ -46,6 +47,7 @@
 //!     weights: Weights::Uniform,
 //!     protected: false,
 //!     max_update_norm: None,
+//!     clip_norm: None,
 //!     patience: Patience::endless(4),
 //! };
 //! let parts = Parts {

@@ -91,6 +91,7 @@ impl LocalTrainer for SgdTrainer {
                 &self.plan,
                 &self.dataset,
                 &task.model,
+                task.clip_norm,
                 &self.seed,
                 task.round,
             )
@@ -102,6 +103,7 @@ impl LocalTrainer for SgdTrainer {
             round: task.round,
             silo: self.plan.silo(),
             weight: self.weights.of(self.records()),
+            clip_norm: run.clip_norm,
             releases: releases(self.audience, run.mechanism, run.steps),
             metrics: self.metrics(&run),
             delta: run.update,

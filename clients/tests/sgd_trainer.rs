@@ -70,6 +70,7 @@ fn task(round: u32) -> Task {
     Task {
         round: Round(round),
         model: ModelVector::zeros(architecture().parameters()),
+        clip_norm: None,
     }
 }
 
@@ -157,6 +158,7 @@ fn a_model_of_another_shape_is_refused() {
     let error = trainer
         .train(&Task {
             model: ModelVector::zeros(2),
+            clip_norm: None,
             ..task(1)
         })
         .unwrap_err();

@@ -37,6 +37,7 @@ fn task(round: u32) -> Task {
     Task {
         round: Round(round),
         model,
+        clip_norm: None,
     }
 }
 
@@ -113,6 +114,7 @@ fn a_repeated_task_is_answered_with_the_stored_update_whatever_its_model() {
     assert_eq!(messages(&mut silo), [ToCoordinator::Update(update.clone())]);
     let other = Task {
         model: ModelVector::zeros(PARAMETERS),
+        clip_norm: None,
         ..task(1)
     };
     for task in [task(1), other] {

@@ -7,7 +7,7 @@ use crate::privacy::Protection;
 use accounting::PrivacyUnit;
 use attacks::View;
 use primitives::Seed;
-use training::{Batches, ModelConfig};
+use training::{Batches, ClipStyle, ModelConfig};
 use transport::Outages;
 
 /// The longest name of a scenario: it becomes part of a folder's name.
@@ -235,6 +235,18 @@ fn privacy(scenario: &Scenario, faults: &mut Vec<Fault>) {
             protection.name()
         );
         faults.push(Fault::new("training.batch_size", message));
+    }
+    if scenario.privacy.adaptive_clip.is_some() && scenario.training.clipping != ClipStyle::Flat {
+        let message = "a clip norm that adapts counts whole gradients within it, which takes clipping = \"flat\": \
+                       remove `clipping`, or give clip_norm as a number";
+        faults.push(Fault::new("training.clipping", message));
+    }
+    if scenario.privacy.adaptive_clip.is_some()
+        && scenario.federation.server_sees != crate::sight::ServerSees::Updates
+    {
+        let message = "clip_norm adapts from each silo's own noised counts, and server_sees = \"sum\" hides what silos \
+                       say: give clip_norm as a number, or server_sees = \"updates\"";
+        faults.push(Fault::new("privacy.clip_norm", message));
     }
     let Some(budget) = scenario.privacy.budget() else {
         if protection.is_on() && scenario.privacy.delta().get() <= 0.0 {

@@ -1,8 +1,11 @@
 //! The `[privacy]` table: what is protected, and at which price.
 
 use accounting::{ClipNorm, Delta, NoiseMultiplier, PrivacyBudget};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 use std::num::NonZeroU32;
+use training::AdaptiveClip;
 
 /// What a scenario asks of its federation's privacy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,6 +13,8 @@ use std::num::NonZeroU32;
 pub struct PrivacyConfig {
     /// What is clipped and noised.
     pub protection: Protection,
+    /// How the protection's clip norm adapts from local step to local step, if it does.
+    pub adaptive_clip: Option<AdaptiveClip>,
     /// How much noise, or how it is found. Without protection there is none.
     pub noise: Option<Noise>,
 }
@@ -81,6 +86,11 @@ pub enum Noise {
 /// A `[privacy]` table that cannot be followed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PrivacyConfigError {
+    /// A clip norm of whole updates that adapts.
+    #[error(
+        "silo-noise and distributed-noise need a `clip_norm` that is a number, e.g. 1.0: only that of local steps adapts"
+    )]
+    AdaptiveUpdates,
     /// A protection lacks something.
     #[error("protection = \"{protection}\" needs `{key}`, e.g. {key} = {example}")]
     Missing {
@@ -180,6 +190,19 @@ impl Protection {
 }
 
 impl PrivacyConfig {
+    /// What is done, in sentences.
+    pub fn in_words(&self) -> String {
+        let words = self.protection.in_words();
+        match self.adaptive_clip {
+            None => words.to_owned(),
+            Some(adaptive) => format!(
+                "{words} The clip norm adapts: noised counts, which every ε here covers, move it to where {} % of what \
+                 is clipped is within it.",
+                100.0 * adaptive.quantile()
+            ),
+        }
+    }
+
     /// The δ at which losses are stated; 1e-5 where nothing is promised and so none is asked for.
     ///
     /// # Panics
@@ -207,7 +230,7 @@ impl PrivacyConfig {
 struct Table {
     protection: Name,
     #[serde(skip_serializing_if = "Option::is_none")]
-    clip_norm: Option<ClipNorm>,
+    clip_norm: Option<Clip>,
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<PrivacyBudget>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +241,64 @@ struct Table {
     group_size: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records_per_subject: Option<NonZeroU32>,
+}
+
+/// A clip norm as it is written: a number, or a table that says how it adapts.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Clip {
+    Fixed(ClipNorm),
+    Adaptive(AdaptiveClip),
+}
+
+impl Clip {
+    const fn norm(self) -> ClipNorm {
+        match self {
+            Self::Fixed(norm) => norm,
+            Self::Adaptive(adaptive) => adaptive.initial(),
+        }
+    }
+
+    const fn adaptive(self) -> Option<AdaptiveClip> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Adaptive(adaptive) => Some(adaptive),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Clip {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ClipVisitor)
+    }
+}
+
+struct ClipVisitor;
+
+impl<'de> Visitor<'de> for ClipVisitor {
+    type Value = Clip;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a number above 0, e.g. 1.0, or a table of a clip norm that adapts, e.g. { initial = 1.0, quantile = 0.5 }",
+        )
+    }
+
+    fn visit_f64<E: de::Error>(self, norm: f64) -> Result<Clip, E> {
+        ClipNorm::try_new(norm).map(Clip::Fixed).map_err(E::custom)
+    }
+
+    fn visit_i64<E: de::Error>(self, norm: i64) -> Result<Clip, E> {
+        self.visit_f64(norm as f64)
+    }
+
+    fn visit_u64<E: de::Error>(self, norm: u64) -> Result<Clip, E> {
+        self.visit_f64(norm as f64)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Clip, A::Error> {
+        AdaptiveClip::deserialize(MapAccessDeserializer::new(map)).map(Clip::Adaptive)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -238,12 +319,18 @@ impl TryFrom<Table> for PrivacyConfig {
     fn try_from(table: Table) -> Result<Self, PrivacyConfigError> {
         use PrivacyConfigError as Error;
         let clip = |protection| {
-            table.clip_norm.ok_or(Error::Missing {
+            table.clip_norm.map(Clip::norm).ok_or(Error::Missing {
                 protection,
                 key: "clip_norm",
                 example: "1.0",
             })
         };
+        let adaptive_clip = table.clip_norm.and_then(Clip::adaptive);
+        if matches!(table.protection, Name::SiloNoise | Name::DistributedNoise)
+            && adaptive_clip.is_some()
+        {
+            return Err(Error::AdaptiveUpdates);
+        }
         let protection = match table.protection {
             Name::None => Protection::None,
             Name::Record => Protection::Record {
@@ -323,7 +410,11 @@ impl TryFrom<Table> for PrivacyConfig {
                 });
             }
         };
-        Ok(Self { protection, noise })
+        Ok(Self {
+            protection,
+            adaptive_clip,
+            noise,
+        })
     }
 }
 
@@ -331,7 +422,10 @@ impl From<PrivacyConfig> for Table {
     fn from(config: PrivacyConfig) -> Self {
         let mut table = Self {
             protection: Name::None,
-            clip_norm: config.protection.clip_norm(),
+            clip_norm: match config.adaptive_clip {
+                Some(adaptive) => Some(Clip::Adaptive(adaptive)),
+                None => config.protection.clip_norm().map(Clip::Fixed),
+            },
             budget: config.budget(),
             noise_multiplier: None,
             delta: None,

@@ -148,16 +148,20 @@ impl World {
             .silos()
             .map(|silo| {
                 let records = self.partition.records(silo);
-                LocalPlan::try_new(
+                let plan = LocalPlan::try_new(
                     &config,
                     protection,
                     &self.dataset,
                     records,
                     silo,
                     &self.seed,
-                )
+                )?;
+                Ok(match file.scenario.privacy.adaptive_clip {
+                    Some(adaptive) => plan.with_adaptive_clip(adaptive),
+                    None => plan,
+                })
             })
-            .collect::<Result<_, _>>()
+            .collect::<Result<_, training::PlanError>>()
             .map_err(|error| file.error(vec![Fault::new("training", error.to_string())]))
     }
 

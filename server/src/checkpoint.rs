@@ -52,6 +52,9 @@ pub enum RestoreError {
         /// Rounds of the run.
         rounds: u32,
     },
+    /// It holds a clip norm and the run's does not adapt, or the other way round.
+    #[error("checkpoint and run differ in whether the clip norm adapts")]
+    ClipNorm,
     /// Its state is not one of the plan's strategy.
     #[error(transparent)]
     State(#[from] StrategyError),
@@ -83,6 +86,9 @@ impl Checkpoint {
                 found: self.state.round.0,
                 rounds: plan.rounds,
             });
+        }
+        if self.state.clip_norm.is_some() != plan.clip_norm.is_some() {
+            return Err(RestoreError::ClipNorm);
         }
         // A step that goes nowhere fails if the state is not one of this strategy.
         strategy.apply(

@@ -38,6 +38,7 @@
 
 mod inbox;
 
+use crate::clip_norm;
 use crate::event::{CoordinatorEvent, Transmit};
 use crate::round::{NextStep, OpenRound};
 use crate::traffic::Traffic;
@@ -109,7 +110,10 @@ impl Coordinator {
         parts: Parts,
         initial: ModelVector,
     ) -> Result<Self, PlanError> {
-        let state = parts.strategy.init(initial);
+        let state = ServerState {
+            clip_norm: plan.clip_norm.map(|law| law.initial),
+            ..parts.strategy.init(initial)
+        };
         Self::at(plan, parts, state, Phase::Gathering { until: None })
     }
 
@@ -281,8 +285,7 @@ impl Coordinator {
             cohort: cohort.clone(),
             entries: entries.clone(),
         });
-        let parameters = self.state.model.len();
-        let open = OpenRound::new(round, cohort, entries, parameters, self.deadline(now));
+        let open = OpenRound::new(round, cohort, entries, &self.state, self.deadline(now));
         self.ask(match self.sums {
             Some(sums) => open.sum(sums.plan, self.plan.digest),
             None => open,
@@ -375,11 +378,14 @@ impl Coordinator {
                 .aggregate(round, open.updates())
                 .expect("a quorum of updates, each checked for its shape and its weight"),
         };
-        let state = self
+        let mut state = self
             .parts
             .strategy
             .apply(self.state.clone(), &update)
             .expect("the update has the model's shape, and the state was checked when it was made");
+        let norms = open.updates().values();
+        let clip_norm = clip_norm::mean(norms.filter_map(|update| update.clip_norm));
+        state.clip_norm = clip_norm.or(state.clip_norm);
         if state.is_finite() {
             Ok(state)
         } else {

@@ -7,6 +7,7 @@
 
 mod aggregator;
 mod checkpoint;
+mod clip_norm;
 mod cohort;
 mod coordinator;
 mod event;
@@ -20,6 +21,7 @@ pub use aggregator::{
     TrimmedMean, WeightedMean,
 };
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, RestoreError};
+pub use clip_norm::ClipNormLaw;
 pub use cohort::{CohortError, CohortLaw};
 pub use coordinator::{Coordinator, Parts, Sums};
 pub use event::{AbandonedRound, CoordinatorEvent, Missing, RoundOutcome, Transmit};

@@ -1,6 +1,6 @@
 //! Everything that a coordinator is told before its run.
 
-use crate::{CohortLaw, Positive};
+use crate::{ClipNormLaw, CohortLaw, Positive};
 use accounting::{InvalidEntry, LedgerEntry, Mechanism};
 use primitives::{Digest, Round, SiloId};
 use protocol::{Release, Weights};
@@ -28,6 +28,8 @@ pub struct CoordinatorPlan {
     /// the updates itself: there the clip norm is the bound, and who is refused would tell about updates that
     /// nobody but the coordinator may see.
     pub max_update_norm: Option<Positive>,
+    /// How the clip norm of local steps adapts, if it does.
+    pub clip_norm: Option<ClipNormLaw>,
     /// How a round ends when silos do not answer.
     pub patience: Patience,
 }

@@ -1,7 +1,7 @@
 //! One round under way: who was asked, who has answered, and whether an answer may be used.
 
-use crate::{AbandonedRound, CoordinatorPlan, Missing, RoundOutcome};
-use accounting::LedgerEntry;
+use crate::{AbandonedRound, CoordinatorPlan, Missing, RoundOutcome, ServerState};
+use accounting::{ClipNorm, LedgerEntry};
 use primitives::{ModelVector, Round, SiloId};
 use protocol::{Refusal, SiloUpdate, UpdateMetrics, Weights};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,8 @@ pub(crate) struct OpenRound {
     asked: BTreeSet<SiloId>,
     /// Parameters of the model.
     parameters: usize,
+    /// What silos began to clip to, where that adapts.
+    clip_norm: Option<ClipNorm>,
     updates: BTreeMap<SiloId, SiloUpdate>,
     /// Silos that are not waited for in this attempt: declined, refused or cut off.
     out: BTreeMap<SiloId, Missing>,
@@ -42,7 +44,7 @@ impl OpenRound {
         round: Round,
         cohort: BTreeSet<SiloId>,
         entries: Vec<LedgerEntry>,
-        parameters: usize,
+        state: &ServerState,
         deadline: Option<Duration>,
     ) -> Self {
         let (updates, out) = (BTreeMap::new(), BTreeMap::new());
@@ -53,7 +55,8 @@ impl OpenRound {
             deadline,
             attempt: 1,
             asked: BTreeSet::new(),
-            parameters,
+            parameters: state.model.len(),
+            clip_norm: state.clip_norm,
             updates,
             out,
             sum: None,
@@ -90,7 +93,8 @@ impl OpenRound {
             return Err(Refusal::OutOfRound { round: self.round });
         }
         let checked = self.check_values(plan, &update);
-        if let Err(refusal) = checked.and_then(|()| check(plan, &update)) {
+        let checked = checked.and_then(|()| check(plan, &update));
+        if let Err(refusal) = checked.and_then(|()| self.check_clip_norm(plan, &update)) {
             self.put_out(silo, Missing::Refused(refusal));
             return Err(refusal);
         }
@@ -166,6 +170,15 @@ impl OpenRound {
         without
             .map(|&silo| (silo, *self.out.get(&silo).unwrap_or(&Missing::Silent)))
             .collect()
+    }
+
+    /// Whether an update ends with a clip norm that the plan's steps lead to.
+    fn check_clip_norm(&self, plan: &CoordinatorPlan, update: &SiloUpdate) -> Result<(), Refusal> {
+        match (plan.clip_norm, self.clip_norm, update.clip_norm) {
+            (None, _, None) => Ok(()),
+            (Some(law), Some(from), Some(to)) if law.allows(from, to) => Ok(()),
+            _ => Err(Refusal::UnplannedClipNorm),
+        }
     }
 
     /// Whether the values of an update fit the model and are within bounds.

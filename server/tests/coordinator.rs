@@ -17,8 +17,9 @@ use protocol::{
     BudgetReached, Decline, FinishReason, Refusal, RoundGate, SiloUpdate, ToCoordinator, ToSilo,
 };
 use siloscope_server::{
-    AbandonedRound, Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorEvent, CoordinatorPlan,
-    FedAvg, LostQuorum, Missing, Parts, Patience, RoundOutcome, StrategyConfig,
+    AbandonedRound, Checkpoint, ClipNormLaw, ClippedNoisedSum, Coordinator, CoordinatorEvent,
+    CoordinatorPlan, FedAvg, LostQuorum, Missing, Parts, Patience, RestoreError, RoundOutcome,
+    StrategyConfig,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,6 +57,64 @@ fn the_order_of_answers_changes_nothing() {
     assert_eq!(first.len(), 3);
     for order in [[2, 1, 0], [1, 0, 2], [2, 0, 1]] {
         assert_eq!(play(&mut started(plan(), parts()), order), first);
+    }
+}
+
+#[test]
+fn a_clip_norm_that_adapts_goes_on_from_the_mean_of_the_silos() {
+    let norm = |value| ClipNorm::try_new(value).unwrap();
+    let law = ClipNormLaw {
+        initial: norm(1.0),
+        largest_change: 1.0,
+    };
+    let plan = CoordinatorPlan {
+        clip_norm: Some(law),
+        ..plan()
+    };
+    let ended = |silo, round, clip_norm| SiloUpdate {
+        clip_norm,
+        ..update(silo, round)
+    };
+    let mut coordinator = started(plan.clone(), parts());
+    let asked = |coordinator: &mut Coordinator| {
+        let transmits = std::iter::from_fn(|| coordinator.poll_transmit());
+        let tasks = transmits.filter_map(|transmit| match transmit.message {
+            ToSilo::Train(task) => task.clip_norm,
+            _ => None,
+        });
+        tasks.collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&mut coordinator), [norm(1.0); 3]);
+    for (silo, to) in [(2, 2.0), (0, 2.0), (1, 0.5)] {
+        send(&mut coordinator, ended(silo, 1, Some(norm(to))));
+    }
+    let [first, ..] = asked(&mut coordinator)[..] else {
+        panic!("the second round is asked for")
+    };
+    assert!((first.get() - 2.0_f64.cbrt()).abs() < 1e-12);
+    assert_eq!(coordinator.state().clip_norm, Some(first));
+    let checkpoint = coordinator.checkpoint();
+    let restored = Coordinator::restore(plan, parts(), checkpoint.clone()).unwrap();
+    assert_eq!(restored.state(), coordinator.state());
+    let fixed = Coordinator::restore(common::plan(), parts(), checkpoint);
+    assert_eq!(fixed.err(), Some(RestoreError::ClipNorm));
+    // Further than the plan's steps lead, or nothing at all.
+    for to in [Some(norm(4.0)), Some(norm(0.3)), None] {
+        let mut coordinator = Coordinator::restore(
+            CoordinatorPlan {
+                clip_norm: Some(law),
+                ..common::plan()
+            },
+            parts(),
+            coordinator.checkpoint(),
+        )
+        .unwrap();
+        join_all(&mut coordinator);
+        send(&mut coordinator, ended(1, 2, to));
+        let refused = events(&mut coordinator).into_iter().any(|event| {
+            matches!(event, CoordinatorEvent::SiloRefused { reason, .. } if reason == Refusal::UnplannedClipNorm)
+        });
+        assert!(refused, "{to:?}");
     }
 }
 

@@ -181,6 +181,13 @@ fn bad_updates() -> Vec<(SiloUpdate, Refusal)> {
             },
             Refusal::UnplannedMetrics,
         ),
+        (
+            SiloUpdate {
+                clip_norm: ClipNorm::try_new(1.0).ok(),
+                ..update(1, 1)
+            },
+            Refusal::UnplannedClipNorm,
+        ),
     ]
 }
 

@@ -6,6 +6,7 @@
 use crate::attack::Seen;
 use crate::exit::Failure;
 use crate::folder::{self, FolderError, RunFolder};
+use accounting::ClipNorm;
 use attacks::{RecordRegime, RoundSignals, SignalKind, SiloRound, SiloSignalKind};
 use primitives::{ModelVector, Round, SiloId};
 use safetensors::{Dtype, SafeTensors, View};
@@ -37,6 +38,8 @@ struct State {
     plan: primitives::Digest,
     round: Round,
     finished: Option<protocol::FinishReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<ClipNorm>,
     journals: Journals,
 }
 
@@ -54,6 +57,7 @@ pub fn write(
         plan: checkpoint.plan,
         round: checkpoint.state.round,
         finished: checkpoint.finished,
+        clip_norm: checkpoint.state.clip_norm,
         journals,
     };
     let mut tensors = vec![("model", Floats::new(checkpoint.state.model.as_slice()))];
@@ -280,6 +284,7 @@ fn read(path: &Path) -> Result<(Checkpoint, Journals), FolderError> {
             round: state.round,
             model: vector("model")?,
             moments,
+            clip_norm: state.clip_norm,
         },
         finished: state.finished,
     };

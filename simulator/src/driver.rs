@@ -8,12 +8,13 @@ use primitives::{Digest, Role, SiloId, Stream};
 use protocol::{FinishReason, RoundGate};
 use scenarios::{Protection, Resolved};
 use server::{
-    AbandonedRound, AggregatorConfig, Checkpoint, ClippedNoisedSum, Coordinator, CoordinatorPlan,
-    Parts, RoundOutcome, Sums,
+    AbandonedRound, AggregatorConfig, Checkpoint, ClipNormLaw, ClippedNoisedSum, Coordinator,
+    CoordinatorPlan, Parts, RoundOutcome, Sums,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use training::LocalPlan;
 
 /// A federation that can be taken from round to round.
 pub trait Driver {
@@ -99,6 +100,7 @@ pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, Fed
         weights: federation.strategy.weights(),
         protected: schedule.protected,
         max_update_norm: federation.max_update_norm,
+        clip_norm: clip_norm(&schedule.locals),
         patience: federation.patience(),
     };
     let parts = Parts {
@@ -127,6 +129,16 @@ fn seeing(resolved: &Resolved, coordinator: Coordinator) -> Result<Coordinator, 
     };
     let mechanism = resolved.schedule.central;
     Ok(coordinator.with_sums(Sums { plan, mechanism })?)
+}
+
+/// How the silos' clip norm adapts, if it does.
+fn clip_norm(locals: &[LocalPlan]) -> Option<ClipNormLaw> {
+    let adaptive = locals.first()?.adaptive_clip()?;
+    let steps = locals.iter().map(LocalPlan::steps).max()?;
+    Some(ClipNormLaw {
+        initial: adaptive.initial(),
+        largest_change: adaptive.largest_change(steps),
+    })
 }
 
 fn aggregator(

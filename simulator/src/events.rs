@@ -71,6 +71,9 @@ pub struct RoundFigures {
     pub accuracy: Real,
     /// Mean loss there, in nats.
     pub loss: Real,
+    /// What the next round begins to clip to, where that adapts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<Real>,
     /// ε of the worst-off record.
     pub epsilon_record: Epsilon,
     /// ε of the worst-off subject.

@@ -213,7 +213,7 @@ fn speed(resolved: &Resolved) -> Result<(f64, f64), Failure> {
     };
     let mut sgd = LocalSgd::new(&world.architecture, backend);
     let clock = Instant::now();
-    sgd.run(local, &world.dataset, &model, &world.seed, Round(1))
+    sgd.run(local, &world.dataset, &model, None, &world.seed, Round(1))
         .map_err(Failure::run)?;
     let a_step = clock.elapsed().as_secs_f64() / f64::from(local.steps().max(1));
     let asked = world.pools.population_records();

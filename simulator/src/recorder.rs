@@ -162,6 +162,7 @@ impl<'a> Recorder<'a> {
             silos: updates.keys().map(|silo| silo.0).collect(),
             accuracy: sight.accuracy.into(),
             loss: sight.loss.into(),
+            clip_norm: checkpoint.state.clip_norm.map(|norm| norm.get().into()),
             epsilon_record: statement::epsilon(&losses.record),
             epsilon_subject: statement::epsilon(&losses.subject),
             epsilon_silo: statement::epsilon(&losses.silo),

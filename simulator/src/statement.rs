@@ -164,11 +164,10 @@ impl Statement {
             }
             .to_owned(),
             mechanism: match checkpoints {
-                None => privacy.protection.in_words(),
-                Some(_) if unknown => "Trained elsewhere; no ledger came with the models.",
-                Some(_) => "Trained elsewhere; what was released is what the ledger says that came with the models.",
-            }
-            .to_owned(),
+                None => privacy.in_words(),
+                Some(_) if unknown => "Trained elsewhere; no ledger came with the models.".to_owned(),
+                Some(_) => "Trained elsewhere; what was released is what the ledger says that came with the models.".to_owned(),
+            },
             rounds: by_round(ledger, rounds, &holdings, &everybody, &guarantees),
             guarantees,
             budget,

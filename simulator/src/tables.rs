@@ -46,6 +46,10 @@ pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, Pa
     if report.attendance.is_some() {
         columns.extend(attendance(rounds));
     }
+    if rounds.iter().any(|figures| figures.clip_norm.is_some()) {
+        let norms = rounds.iter().map(|figures| Some(figures.clip_norm?.get()));
+        columns.push(Column::Reals("clip_norm".to_owned(), norms.collect()));
+    }
     for attack in &report.leak.attacks {
         let regime = serde_plain(attack.regime);
         let auc = |round: u32| {

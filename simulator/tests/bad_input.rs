@@ -93,6 +93,14 @@ const PRIVACY: &[Case] = &[
     ("clip_norm = 1.0", "clip_norm = nan", &["line 24: privacy.clip_norm", "clip norm NaN"]),
     ("clip_norm = 1.0", "clip_norm = inf", &["line 24: privacy.clip_norm", "clip norm inf"]),
     ("clip_norm = 1.0\n", "", &["line 22: privacy", "needs `clip_norm`"]),
+    ("clip_norm = 1.0", "clip_norm = \"auto\"", &["line 24: privacy.clip_norm", "string \"auto\"", "a table of a clip norm that adapts"]),
+    ("clip_norm = 1.0", "clip_norm = { initial = 1.0, quantil = 0.5 }", &["line 24: privacy.clip_norm", "did you mean `quantile`?"]),
+    ("clip_norm = 1.0", "clip_norm = { quantile = 0.5 }", &["line 24: privacy.clip_norm", "`initial` is missing"]),
+    ("clip_norm = 1.0", "clip_norm = { initial = 0.0 }", &["line 24: privacy.clip_norm", "clip norm 0 is not"]),
+    ("clip_norm = 1.0", "clip_norm = { initial = 1.0, quantile = 1.0 }", &["line 24: privacy.clip_norm", "quantile = 1 is outside (0, 1)"]),
+    ("clip_norm = 1.0", "clip_norm = { initial = 1.0, learning_rate = 2 }", &["line 24: privacy.clip_norm", "learning_rate = 2", "at most 1"]),
+    ("clip_norm = 1.0", "clip_norm = { initial = 1.0, count_share = 0 }", &["line 24: privacy.clip_norm", "count_share = 0 is outside (0, 1)"]),
+    ("\"averaged-gradient\"\nclip_norm = 1.0", "\"silo-noise\"\nclip_norm = { initial = 1.0 }", &["only that of local steps adapts"]),
     ("noise_multiplier = 1.0", "noise_multiplier = -1.0", &["line 25: privacy.noise_multiplier", "noise multiplier -1", "at least 0"]),
     ("noise_multiplier = 1.0", "noise_multiplier = nan", &["line 25: privacy.noise_multiplier", "NaN"]),
     ("noise_multiplier = 1.0", "noise_multiplier = inf", &["line 25: privacy.noise_multiplier", "inf"]),
@@ -127,6 +135,7 @@ fn privacy() {
 
 #[rustfmt::skip]
 const TRAINING_AND_MODEL: &[Case] = &[
+    ("learning_rate = 0.3\n\n[privacy]\nprotection = \"averaged-gradient\"\nclip_norm = 1.0", "learning_rate = 0.3\nclipping = \"automatic\"\n\n[privacy]\nprotection = \"averaged-gradient\"\nclip_norm = { initial = 1.0 }", &["line 21: training.clipping", "takes clipping = \"flat\""]),
     ("sampling_rate = 0.2", "sampling_rate = 0", &["line 19: training.sampling_rate", "sampling rate 0 is outside (0, 1]"]),
     ("sampling_rate = 0.2", "sampling_rate = 1.5", &["line 19: training.sampling_rate", "sampling rate 1.5"]),
     ("sampling_rate = 0.2", "sampling_rate = nan", &["line 19: training.sampling_rate", "NaN"]),

@@ -10,7 +10,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Server state beyond the model, a cohort that is drawn anew every round, and a budget that is calibrated for.
+/// Server state beyond the model, a clip norm that adapts, a cohort that is drawn anew every round, and a budget that
+/// is calibrated for.
 fn moments_and_cohorts() -> String {
     scenario(&[
         (
@@ -20,6 +21,10 @@ fn moments_and_cohorts() -> String {
         (
             common::NOISE,
             "budget = { unit = \"subject\", epsilon = 9.0, delta = 1e-3 }",
+        ),
+        (
+            "clip_norm = 1.0",
+            "clip_norm = { initial = 2.0, quantile = 0.4, learning_rate = 0.3, count_share = 0.1 }",
         ),
     ])
 }

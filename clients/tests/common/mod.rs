@@ -93,6 +93,7 @@ impl LocalTrainer for Toy {
             silo: self.silo,
             delta: delta.into(),
             weight: self.weights.of(records),
+            clip_norm: None,
             releases: self.releases.clone(),
             metrics,
         })
@@ -148,6 +149,7 @@ impl Setting {
             weights: self.weights,
             protected: self.weights == Weights::Uniform,
             max_update_norm: None,
+            clip_norm: None,
             patience: self.patience,
         }
     }

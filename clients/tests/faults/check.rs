@@ -109,6 +109,7 @@ fn models_are_made_of_the_accepted(case: &Case, journal: &Journal) -> bool {
         let task = Task {
             round: outcome.round,
             model: state.model.clone(),
+            clip_norm: None,
         };
         let accepted = outcome.updates.keys();
         let updates: BTreeMap<SiloId, SiloUpdate> = accepted

@@ -60,6 +60,7 @@ fn trained(task: &Task) -> SiloUpdate {
         silo: SILO,
         delta: delta.into(),
         weight: 1.0,
+        clip_norm: None,
         releases: vec![release()],
         metrics: UpdateMetrics::Withheld,
     }
@@ -119,7 +120,11 @@ impl Setup {
     fn ask(&mut self, round: Round, model: f32) {
         self.asked = self.asked.max(Some(round));
         let model = ModelVector::from(vec![model; 2]);
-        self.silo.handle(ToSilo::Train(Task { round, model }));
+        self.silo.handle(ToSilo::Train(Task {
+            round,
+            model,
+            clip_norm: None,
+        }));
     }
 
     fn look(&mut self) {

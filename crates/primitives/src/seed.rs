@@ -46,6 +46,8 @@ pub enum Role {
     Canary = 13,
     /// Points of a random sweep.
     Sweep = 14,
+    /// Gaussian noise of a silo's counts.
+    CountNoise = 15,
     /// What a silo's masks in a secure sum are made from.
     Masks = 20,
     /// A silo's share of the noise of a secure sum.

@@ -118,6 +118,9 @@ pub enum Refusal {
     /// A step of a masked sum that does not come now, or does not fit the silos of the sum.
     #[error("this step of the masked sum is not the one under way, or does not fit its silos")]
     SumStep,
+    /// The clip norm at the update's end is none that the plan's steps lead to.
+    #[error("update ends with a clip norm that the plan's local steps do not lead to")]
+    UnplannedClipNorm,
 }
 
 /// Why a silo takes no part in a round that it was asked for.

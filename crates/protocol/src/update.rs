@@ -1,6 +1,6 @@
 //! What the coordinator asks of a silo, and what the silo answers.
 
-use accounting::{InvalidEntry, LedgerEntry, Mechanism};
+use accounting::{ClipNorm, InvalidEntry, LedgerEntry, Mechanism};
 use primitives::{ModelVector, Round, SiloId};
 use secure_sum::RingVector;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ pub struct Task {
     pub round: Round,
     /// The model to begin with.
     pub model: ModelVector,
+    /// What the first local step clips to, where that adapts. No loss depends on it: noise is in proportion to it.
+    pub clip_norm: Option<ClipNorm>,
 }
 
 /// What one silo learned in one round.
@@ -27,6 +29,8 @@ pub struct SiloUpdate {
     pub delta: ModelVector,
     /// How much it counts in a weighted mean: see [`Weights`].
     pub weight: f64,
+    /// What the next local step would clip to, where that adapts: it follows from noised counts.
+    pub clip_norm: Option<ClipNorm>,
     /// What the silo did to make it, as emitted by the code that did it.
     pub releases: Vec<Release>,
     /// What else the silo tells.

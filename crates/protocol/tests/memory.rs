@@ -21,6 +21,7 @@ fn a_model_on_its_way_takes_a_few_chunks_beside_itself() {
         let task = Task {
             round: Round(1),
             model: ModelVector::zeros(parameters),
+            clip_norm: None,
         };
         MEMORY.reset_peak_usage();
         let before = MEMORY.current_usage();

@@ -4,7 +4,7 @@
 
 mod streams;
 
-use accounting::{Mechanism, NoiseMultiplier, SamplingRate};
+use accounting::{ClipNorm, Mechanism, NoiseMultiplier, SamplingRate};
 use arbitrary::Unstructured;
 use primitives::{Digest, ModelVector, Round, SiloId};
 use proptest::prelude::*;
@@ -73,6 +73,7 @@ fn update() -> SiloUpdate {
         silo: SiloId(2),
         delta: ModelVector::from(vec![1.0, -0.5]),
         weight: 1.0,
+        clip_norm: None,
         releases: vec![Release {
             mechanism,
             steps: 20,
@@ -84,10 +85,11 @@ fn update() -> SiloUpdate {
 /// A changed line here is a new [`PROTOCOL_VERSION`].
 #[test]
 fn golden_bytes_of_messages_to_a_silo() {
-    assert_eq!(PROTOCOL_VERSION, 3);
+    assert_eq!(PROTOCOL_VERSION, 4);
     let task = Task {
         round: Round(3),
         model: ModelVector::from(vec![1.0, -0.5]),
+        clip_norm: None,
     };
     let cases = [
         (
@@ -100,7 +102,7 @@ fn golden_bytes_of_messages_to_a_silo() {
         ),
         (
             ToSilo::Train(task),
-            "00010300010200 0100000000000000803f000000bf",
+            "0001030000010200 0100000000000000803f000000bf",
         ),
         (
             ToSilo::Refuse(Refusal::WrongRound {
@@ -150,14 +152,14 @@ fn golden_bytes_of_messages_to_the_coordinator() {
     let two = "0000000000000040";
     let delta = "010200 0100000000000000803f000000bf";
     let cases = [
-        (ToCoordinator::Join(join), format!("0000030240{text}00")),
+        (ToCoordinator::Join(join), format!("0000040240{text}00")),
         (
             ToCoordinator::Update(update()),
-            format!("0001030200{one}0103{half}{one}1400{delta}"),
+            format!("0001030200{one}000103{half}{one}1400{delta}"),
         ),
         (
             ToCoordinator::Update(open),
-            format!("0001030200{one}0001fb2c0101{two}{delta}"),
+            format!("0001030200{one}000001fb2c0101{two}{delta}"),
         ),
         (
             ToCoordinator::Decline {
@@ -270,7 +272,7 @@ fn golden_bytes_of_masked_sums() {
 /// One vector in every form: its outline's last byte is the format, its chunk's sixth byte says zstd.
 #[test]
 fn golden_bytes_of_compressed_updates() {
-    let head = "0001030200000000000000f03f0103000000000000e03f000000000000f03f1400";
+    let head = "0001030200000000000000f03f000103000000000000e03f000000000000f03f1400";
     let cases = [
         (Compression::Fp16, "010201 010000000000003c00b8"),
         (Compression::Int8, "010202 0100000000000402013c7fc0"),
@@ -317,6 +319,7 @@ fn long_task() -> (Task, Vec<Frame>) {
     let task = Task {
         round: Round(3),
         model: values.collect::<Vec<_>>().into(),
+        clip_norm: None,
     };
     let frames = frames(ToSilo::Train(task.clone()), Compression::None);
     assert_eq!(frames.len(), 4);
@@ -426,6 +429,7 @@ fn a_model_travels_exactly() {
     let task = Task {
         round: Round(1),
         model: vec![0.1, 1e-30, 3e38].into(),
+        clip_norm: None,
     };
     for compression in [Compression::Fp16, Compression::Int8, Compression::Int8Zstd] {
         let frames = frames(ToSilo::Train(task.clone()), compression);
@@ -447,6 +451,10 @@ fn a_number_out_of_its_range_is_no_message() {
 
 fn model() -> impl Strategy<Value = ModelVector> {
     prop::collection::vec(-1e6f32..1e6, 0..50).prop_map(ModelVector::from)
+}
+
+fn clip_norm() -> impl Strategy<Value = Option<ClipNorm>> {
+    prop::option::of((1e-6..1e6).prop_map(|norm| ClipNorm::try_new(norm).unwrap()))
 }
 
 fn rate() -> impl Strategy<Value = SamplingRate> {
@@ -509,15 +517,17 @@ fn any_update() -> impl Strategy<Value = SiloUpdate> {
         any::<u32>(),
         model(),
         -1e9..1e9,
+        clip_norm(),
         releases,
         metrics(),
     )
         .prop_map(
-            |(round, silo, delta, weight, releases, metrics)| SiloUpdate {
+            |(round, silo, delta, weight, clip_norm, releases, metrics)| SiloUpdate {
                 round: Round(round),
                 silo: SiloId(silo),
                 delta,
                 weight,
+                clip_norm,
                 releases,
                 metrics,
             },
@@ -548,6 +558,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         (-1e9..1e9, any::<bool>()).prop_map(|(found, uniform)| Refusal::Weight { found, uniform }),
         Just(Refusal::UnplannedMechanism),
         Just(Refusal::UnplannedMetrics),
+        Just(Refusal::UnplannedClipNorm),
         (0.0..1e9, 0.0..1e9).prop_map(|(found, limit)| Refusal::HugeUpdate { found, limit }),
         any::<u32>().prop_map(|round| Refusal::Flood {
             round: Round(round)
@@ -579,10 +590,13 @@ fn to_silo() -> impl Strategy<Value = ToSilo> {
                 asked: asked.map(Round),
             })
         }),
-        (any::<u32>(), model()).prop_map(|(round, model)| ToSilo::Train(Task {
-            round: Round(round),
-            model
-        })),
+        (any::<u32>(), model(), clip_norm()).prop_map(|(round, model, clip_norm)| {
+            ToSilo::Train(Task {
+                round: Round(round),
+                model,
+                clip_norm,
+            })
+        }),
         refusal().prop_map(ToSilo::Refuse),
         (
             any::<(u32, u32)>(),

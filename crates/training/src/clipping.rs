@@ -55,13 +55,16 @@ pub struct ClipReport {
     pub units: usize,
     /// How many of them were longer than the clip norm.
     pub clipped: usize,
+    /// `Σ (b − 1/2)`, `b` being 1 for a gradient within the clip norm and 0 for a longer one; where gradients are
+    /// averaged over a subject, so are these. One unit of what is protected moves it by at most 1/2.
+    pub balance: f64,
     /// Sum of the records' losses.
     pub loss: f64,
 }
 
 /// Norms come out of `f32` arithmetic that may leave them a little too small; clipping aims below `C` by this
 /// part, so that no clipped gradient is longer than `C`. `2⁻¹⁷ ≈ 7.6e-6`, thirty times the largest error seen.
-const ROUNDING_MARGIN: f64 = 1.0 / (1 << 17) as f64;
+pub(crate) const ROUNDING_MARGIN: f64 = 1.0 / (1 << 17) as f64;
 
 impl ClipBound {
     /// What a gradient of norm `norm`, a finite number, is multiplied with if it is one of `parts` that share the bound.
@@ -86,11 +89,19 @@ impl From<ClipNorm> for ClipBound {
 }
 
 impl ClipReport {
+    /// Counts a gradient that was multiplied with `factor` to bring it within its bound, and counts `weight` times.
+    pub(crate) fn count(&mut self, factor: f64, weight: f64) {
+        let longer = factor < 1.0;
+        self.clipped += usize::from(longer);
+        self.balance += if longer { -weight } else { weight } / 2.0;
+    }
+
     /// Counts another sum as well.
     pub fn add(&mut self, other: &Self) {
         self.records += other.records;
         self.units += other.units;
         self.clipped += other.clipped;
+        self.balance += other.balance;
         self.loss += other.loss;
     }
 }

@@ -1,5 +1,6 @@
 //! Models, per-record gradients, clipping, noise and evaluation.
 
+mod adaptive_clip;
 pub mod architecture;
 mod arrangement;
 mod backend;
@@ -21,6 +22,7 @@ mod tensor;
 mod training_config;
 mod zoo;
 
+pub use adaptive_clip::{AdaptiveClip, AdaptiveClipError};
 pub use architecture::{Architecture, LayerSpec};
 pub use backend::{Backend, BackendError};
 pub use batch::{Batch, NetworkError};

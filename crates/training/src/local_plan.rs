@@ -4,8 +4,10 @@
 //! they are. All of them are read off one [`Protection`], so what is done and what is accounted cannot differ.
 
 use crate::{
-    Batches, ClipBound, ClipStyle, Clipping, Optimizer, Schedule, TrainingConfig, sampling,
+    AdaptiveClip, Batches, ClipBound, ClipStyle, Clipping, Optimizer, Schedule, TrainingConfig,
+    sampling,
 };
+use accounting::mechanism::ClippedStep;
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier, SamplingRate};
 use data::Dataset;
 use primitives::{RecordId, Role, Round, Seed, SiloId, Stream, SubjectId};
@@ -51,6 +53,67 @@ pub enum Protection {
     },
 }
 
+impl Protection {
+    /// `C` and `z`, if anything is clipped.
+    pub const fn bound(&self) -> Option<(ClipNorm, NoiseMultiplier)> {
+        match *self {
+            Self::None => None,
+            Self::Record {
+                clip_norm,
+                noise_multiplier,
+            }
+            | Self::Group {
+                clip_norm,
+                noise_multiplier,
+                ..
+            }
+            | Self::AveragedGradient {
+                clip_norm,
+                noise_multiplier,
+            }
+            | Self::SubjectSampling {
+                clip_norm,
+                noise_multiplier,
+                ..
+            } => Some((clip_norm, noise_multiplier)),
+        }
+    }
+
+    /// How many records of one subject the noise is for.
+    const fn group_size(&self) -> u32 {
+        match self {
+            Self::Group { group_size, .. } => group_size.get(),
+            _ => 1,
+        }
+    }
+
+    /// One local step without its noise, if anything is protected.
+    const fn step(&self, sampling_rate: SamplingRate) -> Option<ClippedStep> {
+        Some(match *self {
+            Self::None => return None,
+            Self::Record { .. } => ClippedStep::Record { sampling_rate },
+            Self::Group { group_size, .. } => ClippedStep::Group {
+                sampling_rate,
+                group_size,
+            },
+            Self::AveragedGradient { .. } => ClippedStep::AveragedGradient { sampling_rate },
+            Self::SubjectSampling { .. } => ClippedStep::SubjectSampling { sampling_rate },
+        })
+    }
+
+    /// The same protection with this `C`.
+    const fn with_clip_norm(mut self, norm: ClipNorm) -> Self {
+        match &mut self {
+            Self::None => {}
+            Self::Record { clip_norm, .. }
+            | Self::Group { clip_norm, .. }
+            | Self::AveragedGradient { clip_norm, .. }
+            | Self::SubjectSampling { clip_norm, .. } => *clip_norm = norm,
+        }
+        self
+    }
+}
+
 /// A plan that cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -77,6 +140,7 @@ pub struct LocalPlan {
     /// Where each subject's records end in `records`.
     subject_ends: Vec<u32>,
     protection: Protection,
+    adaptive: Option<AdaptiveClip>,
     clip_style: ClipStyle,
     batches: Batches,
     steps: u32,
@@ -127,6 +191,7 @@ impl LocalPlan {
             subjects,
             subject_ends,
             protection,
+            adaptive: None,
             clip_style: config.clipping,
             batches: config.batches,
             learning_rate: config.learning_rate,
@@ -135,40 +200,52 @@ impl LocalPlan {
         })
     }
 
+    /// The same plan with a clip norm that adapts from step to step, beginning with `adaptive`'s; without protection
+    /// the plan as it is. The protection's noise multiplier is that of sum and count together.
+    #[must_use]
+    pub fn with_adaptive_clip(mut self, adaptive: AdaptiveClip) -> Self {
+        if self.protection != Protection::None {
+            self.adaptive = Some(adaptive);
+            self.protection = self.protection.with_clip_norm(adaptive.initial());
+        }
+        self
+    }
+
+    /// How the clip norm adapts, if it does.
+    pub const fn adaptive_clip(&self) -> Option<AdaptiveClip> {
+        self.adaptive
+    }
+
+    /// The same plan, clipping to `norm`.
+    pub(crate) fn set_clip_norm(&mut self, norm: ClipNorm) {
+        self.protection = self.protection.with_clip_norm(norm);
+    }
+
+    /// What is clipped to, at the first step where that adapts.
+    pub fn clip_norm(&self) -> Option<ClipNorm> {
+        self.protection.bound().map(|(norm, _)| norm)
+    }
+
     /// What one local step of this plan is, for the ledger.
     pub fn mechanism(&self) -> Mechanism {
-        let Batches::Poisson(sampling_rate) = self.batches else {
+        let (Batches::Poisson(sampling_rate), Some((_, z))) =
+            (self.batches, self.protection.bound())
+        else {
             return Mechanism::None;
         };
-        match self.protection {
-            Protection::None => Mechanism::None,
-            Protection::Record {
-                noise_multiplier, ..
-            } => Mechanism::Record {
-                sampling_rate,
-                noise_multiplier,
-            },
-            Protection::Group {
-                noise_multiplier,
-                group_size,
-                ..
-            } => Mechanism::Group {
-                sampling_rate,
-                noise_multiplier,
-                group_size,
-            },
-            Protection::AveragedGradient {
-                noise_multiplier, ..
-            } => Mechanism::AveragedGradient {
-                sampling_rate,
-                noise_multiplier,
-            },
-            Protection::SubjectSampling {
-                noise_multiplier, ..
-            } => Mechanism::SubjectSampling {
-                sampling_rate,
-                noise_multiplier,
-            },
+        let Some(step) = self.protection.step(sampling_rate) else {
+            return Mechanism::None;
+        };
+        match self.adaptive {
+            None => step.with_noise(z),
+            Some(adaptive) => {
+                let (gradient_noise, count_noise) = adaptive.noises(z);
+                Mechanism::AdaptiveClip {
+                    step,
+                    gradient_noise,
+                    count_noise,
+                }
+            }
         }
     }
 
@@ -194,27 +271,19 @@ impl LocalPlan {
 
     /// Deviation of the noise that is added to each entry of the clipped sum.
     pub fn noise_deviation(&self) -> f64 {
-        match self.protection {
-            Protection::None => 0.0,
-            Protection::Group {
-                clip_norm,
-                noise_multiplier,
-                group_size,
-            } => noise_multiplier.get() * f64::from(group_size.get()) * clip_norm.get(),
-            Protection::Record {
-                clip_norm,
-                noise_multiplier,
-            }
-            | Protection::AveragedGradient {
-                clip_norm,
-                noise_multiplier,
-            }
-            | Protection::SubjectSampling {
-                clip_norm,
-                noise_multiplier,
-                ..
-            } => noise_multiplier.get() * clip_norm.get(),
-        }
+        let Some((norm, z)) = self.protection.bound() else {
+            return 0.0;
+        };
+        let z = self.adaptive.map_or(z, |adaptive| adaptive.noises(z).0);
+        z.get() * f64::from(self.protection.group_size()) * norm.get()
+    }
+
+    /// Deviation of the noise that is added to the count of gradients within the clip norm; 0 if nobody counts.
+    pub fn count_deviation(&self) -> f64 {
+        let (Some(adaptive), Some((_, z))) = (self.adaptive, self.protection.bound()) else {
+            return 0.0;
+        };
+        adaptive.noises(z).1.get() * f64::from(self.protection.group_size()) / 2.0
     }
 
     /// What the noisy sum of a Poisson batch is divided by: how many gradients are expected to be in it, never how

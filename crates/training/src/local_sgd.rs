@@ -1,14 +1,16 @@
 //! The local steps of one silo in one round.
 
+use crate::clipping::ROUNDING_MARGIN;
 use crate::optimizer::OptimizerState;
 use crate::sampling;
 use crate::{
     Architecture, Backend, Batch, Batches, ClipReport, LocalPlan, Network, NetworkError, Optimizer,
 };
-use accounting::Mechanism;
+use accounting::{ClipNorm, Mechanism};
 use data::Dataset;
-use primitives::{ModelVector, RecordId, Role, Round, Seed, Stream, noise};
+use primitives::{ModelVector, RecordId, Role, Round, Seed, Stream, noise, normal};
 use rand_chacha::ChaCha20Rng;
+use std::borrow::Cow;
 
 /// Runs local steps. Holds a network and buffers, and nothing of any silo between two calls: one for each thread.
 pub struct LocalSgd {
@@ -36,6 +38,8 @@ pub struct LocalRun {
     pub steps: u32,
     /// What one step was.
     pub mechanism: Mechanism,
+    /// What the next step would clip to, where that adapts. It follows from noised counts.
+    pub clip_norm: Option<ClipNorm>,
     /// Sums over the steps. Not protected: for the eyes of the simulation alone.
     pub clipping: ClipReport,
 }
@@ -54,10 +58,12 @@ impl LocalSgd {
         }
     }
 
-    /// Takes the plan's local steps of `round` from the model `start`.
+    /// Takes the plan's local steps of `round` from the model `start`; a clip norm that adapts begins at `clip_norm`, or
+    /// where the plan says.
     ///
-    /// Each step draws its batch from the stream of [`Role::Sampling`] and its noise from that of [`Role::Noise`] of
-    /// this silo and round, so the result depends on nothing else that runs.
+    /// Each step draws its batch from the stream of [`Role::Sampling`], its noise from that of [`Role::Noise`] and the
+    /// noise of a count from that of [`Role::CountNoise`] of this silo and round, so the result depends on nothing else
+    /// that runs.
     ///
     /// # Errors
     /// If the model or the data does not fit the network, or training diverges.
@@ -66,22 +72,31 @@ impl LocalSgd {
         plan: &LocalPlan,
         dataset: &Dataset,
         start: &ModelVector,
+        clip_norm: Option<ClipNorm>,
         seed: &Seed,
         round: Round,
     ) -> Result<LocalRun, NetworkError> {
         let stream = |role| seed.stream(Stream::silo(role, plan.silo(), round));
         let (mut draws, mut noise) = (stream(Role::Sampling), stream(Role::Noise));
+        let mut count_noise = stream(Role::CountNoise);
+        let mut plan = Cow::Borrowed(plan);
+        if let (Some(norm), Some(_)) = (clip_norm, plan.adaptive_clip()) {
+            plan.to_mut().set_clip_norm(norm);
+        }
         let mut model = start.clone();
         let mut clipping = ClipReport::default();
         let mut order = Order::default();
         let rate = plan.learning_rate(round);
         self.state.clear();
         for _ in 0..plan.steps() {
-            self.draw(plan, &mut order, &mut draws);
-            self.gather(plan, dataset);
-            let report = self.gradient(plan, &model)?;
+            self.draw(&plan, &mut order, &mut draws);
+            self.gather(&plan, dataset);
+            let report = self.gradient(&plan, &model)?;
             clipping.add(&report);
-            self.descend(plan, rate, &mut noise, model.as_mut_slice());
+            self.descend(&plan, rate, &mut noise, model.as_mut_slice());
+            if let Some(norm) = next_clip_norm(&plan, &report, &mut count_noise) {
+                plan.to_mut().set_clip_norm(norm);
+            }
         }
         let mut update = model;
         for (after, before) in update.as_mut_slice().iter_mut().zip(start.as_slice()) {
@@ -91,6 +106,7 @@ impl LocalSgd {
             update,
             steps: plan.steps(),
             mechanism: plan.mechanism(),
+            clip_norm: plan.adaptive_clip().and(plan.clip_norm()),
             clipping,
         })
     }
@@ -150,6 +166,24 @@ impl LocalSgd {
         let gradient = (&self.gradient[..], divisor);
         self.state.step(optimizer, rate, gradient, deviation, model);
     }
+}
+
+/// What the step after one with this report clips to; none if that is fixed.
+fn next_clip_norm(
+    plan: &LocalPlan,
+    report: &ClipReport,
+    noise: &mut ChaCha20Rng,
+) -> Option<ClipNorm> {
+    let (adaptive, norm, expected) = (
+        plan.adaptive_clip()?,
+        plan.clip_norm()?,
+        plan.expected_batch()?,
+    );
+    let mut normal = [0.0];
+    normal::fill(noise, &mut normal);
+    // Averages over a subject are sums of rounded parts: what they may be off by is taken off.
+    let count = report.balance * (1.0 - ROUNDING_MARGIN) + plan.count_deviation() * normal[0];
+    Some(adaptive.next(norm, 0.5 + count / expected))
 }
 
 /// A shuffled order of all rows, read from front to back and shuffled anew at its end.

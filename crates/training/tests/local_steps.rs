@@ -3,10 +3,13 @@
 
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier, PrivacyUnit, SamplingRate};
 use data::{Dataset, DatasetParts, Features};
-use primitives::{ModelVector, RecordId, Role, Round, Seed, SiloId, Stream, SubjectId, noise};
+use primitives::{
+    ModelVector, RecordId, Role, Round, Seed, SiloId, Stream, SubjectId, noise, normal,
+};
 use siloscope_training::{
-    Architecture, Backend, Batch, Batches, Clipping, Evaluator, InputShape, LocalPlan, LocalSgd,
-    LocalWork, ModelConfig, Optimizer, PlanError, Protection, Schedule, TrainingConfig, accuracy,
+    AdaptiveClip, Architecture, Backend, Batch, Batches, Clipping, Evaluator, InputShape,
+    LocalPlan, LocalSgd, LocalWork, ModelConfig, Optimizer, PlanError, Protection, Schedule,
+    TrainingConfig, accuracy, sampling,
 };
 use std::num::NonZeroU32;
 
@@ -75,7 +78,14 @@ fn start() -> ModelVector {
 fn run(plan: &LocalPlan, dataset: &Dataset) -> siloscope_training::LocalRun {
     let mut steps = LocalSgd::new(&model(), Backend::Fused);
     steps
-        .run(plan, dataset, &start(), &Seed::from_number(1), Round(2))
+        .run(
+            plan,
+            dataset,
+            &start(),
+            None,
+            &Seed::from_number(1),
+            Round(2),
+        )
         .unwrap()
 }
 
@@ -269,6 +279,200 @@ fn noise_has_the_stated_deviation_in_every_protection() {
     }
 }
 
+/// The gradient of one record, or the mean gradient of several.
+fn mean_gradient(model: &[f32], dataset: &Dataset, records: &[RecordId]) -> Vec<f64> {
+    let mut network = Backend::Fused.network(&self::model());
+    let mut mean = vec![0.0; model.len()];
+    for &record in records {
+        let (mut features, mut labels) = (Vec::new(), Vec::new());
+        dataset.gather(&[record], &mut features, &mut labels);
+        let batch = Batch {
+            features: &features,
+            labels: &labels,
+            subjects: &[0],
+        };
+        let mut gradient = vec![0.0; model.len()];
+        network
+            .add_clipped_sum(model, &batch, &Clipping::Nothing, &mut gradient)
+            .unwrap();
+        for (mean, value) in mean.iter_mut().zip(gradient) {
+            *mean += f64::from(value) / records.len() as f64;
+        }
+    }
+    mean
+}
+
+/// The clip norms of all steps, and where the model ends, by the pseudocode of the paper with a loop over units.
+fn adapted(
+    plan: &LocalPlan,
+    protection: &Protection,
+    dataset: &Dataset,
+    adaptive: AdaptiveClip,
+    quantile: f64,
+) -> (Vec<f64>, Vec<f32>) {
+    let stream = |role| Seed::from_number(1).stream(Stream::silo(role, SiloId(4), Round(2)));
+    let (mut draws, mut noise, mut counts) = (
+        stream(Role::Sampling),
+        stream(Role::Noise),
+        stream(Role::CountNoise),
+    );
+    let (_, z) = protection.bound().unwrap();
+    let (gradient_noise, count_noise) = adaptive.noises(z);
+    let group = if let Protection::Group { group_size, .. } = protection {
+        f64::from(group_size.get())
+    } else {
+        1.0
+    };
+    let mut model = start().into_vec();
+    let (mut norm, mut norms) = (adaptive.initial().get(), Vec::new());
+    for _ in 0..plan.steps() {
+        let mut rows = Vec::new();
+        let Batches::Poisson(rate) = plan.batches() else {
+            panic!("a protected plan samples")
+        };
+        sampling::poisson(plan.records().len(), rate.get(), &mut draws, &mut rows);
+        let joined: Vec<RecordId> = rows
+            .iter()
+            .map(|&row| plan.records()[row as usize])
+            .collect();
+        // Each unit that is clipped, with what it counts.
+        let of_subject = |record: &RecordId| {
+            let same = |other: &&RecordId| dataset.subject(**other) == dataset.subject(*record);
+            joined.iter().filter(same).copied().collect::<Vec<_>>()
+        };
+        let units: Vec<(Vec<RecordId>, f64)> = match protection {
+            Protection::SubjectSampling { .. } => {
+                let mut subjects: Vec<_> = joined.iter().map(of_subject).collect();
+                subjects.dedup();
+                subjects.into_iter().map(|unit| (unit, 1.0)).collect()
+            }
+            Protection::AveragedGradient { .. } => joined
+                .iter()
+                .map(|record| (vec![*record], 1.0 / of_subject(record).len() as f64))
+                .collect(),
+            _ => joined.iter().map(|&record| (vec![record], 1.0)).collect(),
+        };
+        let (mut sum, mut balance) = (vec![0.0_f64; model.len()], 0.0);
+        for (unit, weight) in units {
+            let gradient = mean_gradient(&model, dataset, &unit);
+            let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            balance += weight * if length <= norm { 0.5 } else { -0.5 };
+            for (sum, g) in sum.iter_mut().zip(gradient) {
+                *sum += weight * g * (norm / length).min(1.0);
+            }
+        }
+        let mut noised: Vec<f32> = sum.iter().map(|&value| value as f32).collect();
+        noise::add(&mut noise, gradient_noise.get() * group * norm, &mut noised);
+        let expected = plan.expected_batch().unwrap();
+        for (weight, g) in model.iter_mut().zip(&noised) {
+            *weight -= (0.5 * f64::from(*g) / expected) as f32;
+        }
+        let mut normal = [0.0];
+        normal::fill(&mut counts, &mut normal);
+        let count = balance + count_noise.get() / 2.0 * group * normal[0];
+        let share = (0.5 + count / expected).clamp(0.0, 1.0);
+        norm *= (-0.2 * (share - quantile)).exp();
+        norms.push(norm);
+    }
+    (norms, model)
+}
+
+#[test]
+fn an_adaptive_clip_norm_follows_the_pseudocode_in_every_protection() {
+    let dataset = dataset(70);
+    let (clip_norm, noise_multiplier) = (
+        ClipNorm::try_new(9.0).unwrap(),
+        NoiseMultiplier::try_new(0.5).unwrap(),
+    );
+    let protections = [
+        Protection::Record {
+            clip_norm,
+            noise_multiplier,
+        },
+        Protection::Group {
+            clip_norm,
+            noise_multiplier,
+            group_size: NonZeroU32::new(4).unwrap(),
+        },
+        Protection::AveragedGradient {
+            clip_norm,
+            noise_multiplier,
+        },
+        Protection::SubjectSampling {
+            clip_norm,
+            noise_multiplier,
+            records_per_subject: NonZeroU32::new(100).unwrap(),
+        },
+    ];
+    for protection in protections {
+        let sampled = matches!(protection, Protection::SubjectSampling { .. });
+        let batches = Batches::Poisson(rate(if sampled { 1.0 } else { 0.5 }));
+        let initial = ClipNorm::try_new(0.7).unwrap();
+        let adaptive = AdaptiveClip::try_new(initial, 0.3, 0.2, 0.1).unwrap();
+        let fixed = plan(&config(LocalWork::Steps(12), batches), protection, &dataset);
+        let plan = fixed.clone().with_adaptive_clip(adaptive);
+        let (norms, model) = adapted(&plan, &protection, &dataset, adaptive, 0.3);
+        let run = run(&plan, &dataset);
+        let found = run.clip_norm.unwrap().get();
+        let expected = *norms.last().unwrap();
+        // The library takes a hundred-thousandth off each count.
+        assert!(
+            (found / expected - 1.0).abs() < 1e-4,
+            "{protection:?} {norms:?}"
+        );
+        assert!(
+            (expected / 0.7 - 1.0).abs() > 1e-2,
+            "{norms:?} does not adapt"
+        );
+        for ((update, after), before) in run
+            .update
+            .as_slice()
+            .iter()
+            .zip(&model)
+            .zip(start().as_slice())
+        {
+            assert!((update - (after - before)).abs() < 1e-3, "{protection:?}");
+        }
+        // Beside the same steps with a fixed clip norm the ledger hears of another mechanism at the same cost.
+        assert_ne!(plan.mechanism(), fixed.mechanism());
+        let adapted = plan.mechanism();
+        assert!(matches!(adapted, Mechanism::AdaptiveClip { .. }) && run.mechanism == adapted);
+        let cost = |mechanism: Mechanism| format!("{:?}", mechanism.event(PrivacyUnit::Record, 1));
+        assert_eq!(cost(adapted), cost(adapted.without_count()));
+        assert_eq!(
+            run.clip_norm.is_some(),
+            self::run(&fixed, &dataset).clip_norm.is_none()
+        );
+    }
+}
+
+#[test]
+fn a_round_begins_with_the_clip_norm_it_is_given() {
+    let dataset = dataset(70);
+    let adaptive = AdaptiveClip::try_new(ClipNorm::try_new(1.0).unwrap(), 0.5, 0.2, 0.1).unwrap();
+    let steps = |steps| {
+        let config = config(LocalWork::Steps(steps), Batches::Poisson(rate(0.5)));
+        plan(&config, record_protection(1.0, 1.0), &dataset).with_adaptive_clip(adaptive)
+    };
+    let mut sgd = LocalSgd::new(&model(), Backend::Fused);
+    let mut at = |clip_norm| {
+        sgd.run(
+            &steps(1),
+            &dataset,
+            &start(),
+            clip_norm,
+            &Seed::from_number(1),
+            Round(2),
+        )
+        .unwrap()
+    };
+    let given = ClipNorm::try_new(4.0).unwrap();
+    assert_eq!(at(None), at(Some(adaptive.initial())));
+    assert_ne!(at(None).update, at(Some(given)).update);
+    let moved = (at(Some(given)).clip_norm.unwrap().get() / 4.0).ln().abs();
+    assert!(moved <= adaptive.largest_change(1));
+}
+
 #[test]
 fn the_ledger_hears_what_was_done() {
     let dataset = dataset(70);
@@ -354,7 +558,14 @@ fn a_run_depends_on_its_silo_and_round_alone() {
     let mut run = |silo, round| {
         let seed = Seed::from_number(1);
         steps
-            .run(&plan_of(silo), &dataset, &start(), &seed, Round(round))
+            .run(
+                &plan_of(silo),
+                &dataset,
+                &start(),
+                None,
+                &seed,
+                Round(round),
+            )
             .unwrap()
             .update
     };

@@ -89,6 +89,7 @@ pub(crate) mod fixture {
                 silo: SiloId(silo),
                 delta: delta.to_vec().into(),
                 weight: *weight,
+                clip_norm: None,
                 releases: Vec::new(),
                 metrics: UpdateMetrics::Withheld,
             };

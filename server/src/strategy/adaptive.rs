@@ -59,6 +59,7 @@ impl Strategy for FedAdaptive {
         Task {
             round,
             model: state.model.clone(),
+            clip_norm: state.clip_norm,
         }
     }
 

@@ -35,6 +35,7 @@ impl Strategy for FedAvg {
         Task {
             round,
             model: state.model.clone(),
+            clip_norm: state.clip_norm,
         }
     }
 

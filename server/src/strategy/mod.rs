@@ -12,6 +12,7 @@ pub use adaptive::{AdaptiveRule, FedAdaptive};
 pub use config::{ConfigError, Decay, Positive, StrategyConfig};
 pub use fed_avg::FedAvg;
 
+use accounting::ClipNorm;
 use primitives::{ModelLengthError, ModelVector, Round};
 use protocol::Task;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub struct ServerState {
     pub model: ModelVector,
     /// Moments of the updates, for strategies that keep them.
     pub moments: Option<Moments>,
+    /// What the next round's local steps begin to clip to, where that adapts. No strategy changes it.
+    pub clip_norm: Option<ClipNorm>,
 }
 
 /// Running moments of the aggregate, one value for each parameter.
@@ -70,6 +73,7 @@ impl ServerState {
             round: Round::UNTRAINED,
             model,
             moments: None,
+            clip_norm: None,
         }
     }
 

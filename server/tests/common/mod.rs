@@ -44,6 +44,7 @@ pub(crate) fn plan() -> CoordinatorPlan {
         weights: Weights::Uniform,
         protected: true,
         max_update_norm: None,
+        clip_norm: None,
         patience: Patience::endless(3),
     }
 }
@@ -82,6 +83,7 @@ pub(crate) fn update(silo: u32, round: u32) -> SiloUpdate {
         silo: SiloId(silo),
         delta: ModelVector::from(vec![(silo + round) as f32; PARAMETERS]),
         weight: 1.0,
+        clip_norm: None,
         releases: vec![release()],
         metrics: UpdateMetrics::Withheld,
     }

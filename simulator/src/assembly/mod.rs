@@ -141,6 +141,7 @@ fn utility(resolved: &Resolved, rounds: &[RoundFigures]) -> Utility {
                 round: figures.round,
                 accuracy: figures.accuracy,
                 loss: figures.loss,
+                clip_norm: figures.clip_norm,
             })
             .collect(),
         baseline: Baseline {

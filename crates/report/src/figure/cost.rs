@@ -41,6 +41,35 @@ pub(crate) fn accuracy(report: &RunReport) -> Option<Figure> {
     ))
 }
 
+/// The clip norm by round, where it adapts.
+pub(crate) fn clip_norm(report: &RunReport) -> Option<Figure> {
+    let rounds = &report.utility.rounds;
+    let points: Vec<(f64, f64)> = rounds
+        .iter()
+        .filter_map(|r| Some((f64::from(r.round), r.clip_norm?.finite()?)))
+        .collect();
+    let (last, norm) = (rounds.last()?, points.last()?.1);
+    let norms = || points.iter().map(|point| point.1);
+    let (low, high) = (norms().fold(norm, f64::min), norms().fold(norm, f64::max));
+    let plot = Plot::new(Axis::rounds(last.round), Axis::log("clip norm", low, high)).line(
+        "clip norm",
+        Tone::Ink,
+        Stroke::Solid,
+        Some(Marker::Disc),
+        points,
+    );
+    Some(Figure::new(
+        "clip-norm",
+        format!(
+            "Line chart of the clip norm by round; {} at the end.",
+            format::fixed(norm, 4)
+        ),
+        "What the next round's local steps begin to clip to. It follows a quantile of the gradients' norms by noised \
+         counts, which are part of every ε here.",
+        plot.draw(),
+    ))
+}
+
 /// Loss by round.
 pub(crate) fn loss(report: &RunReport) -> Option<Figure> {
     let utility = &report.utility;

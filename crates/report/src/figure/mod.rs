@@ -16,7 +16,7 @@ mod survival;
 
 pub(crate) use audit::bounds;
 pub(crate) use compare::{accuracy_by_auc, accuracy_by_epsilon};
-pub(crate) use cost::{accuracy, loss};
+pub(crate) use cost::{accuracy, clip_norm, loss};
 pub use curves::{AxisLabel, Curve, curves};
 pub(crate) use leak::{auc, roc, roc_low};
 pub(crate) use promise::{epsilon_by_round, epsilon_over_subjects};

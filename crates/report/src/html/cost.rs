@@ -27,7 +27,11 @@ pub(super) fn section(report: &RunReport) -> Section {
         format::percent(utility.baseline.chance.get()),
         format::percent(utility.baseline.majority.get()),
     ));
-    body += &figures([figure::accuracy(report), figure::loss(report)]);
+    body += &figures([
+        figure::accuracy(report),
+        figure::loss(report),
+        figure::clip_norm(report),
+    ]);
     let mut table = Table::new(
         "Quality after each round",
         &["#round", "#accuracy", "#loss (nats)"],

@@ -25,6 +25,9 @@ pub struct UtilityRound {
     pub accuracy: Real,
     /// Mean loss in nats a record.
     pub loss: Real,
+    /// What the next round begins to clip to, where that adapts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<Real>,
 }
 
 /// Accuracy without learning.

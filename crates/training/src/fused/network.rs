@@ -82,8 +82,8 @@ impl Network for FusedNetwork {
                         return Err(NetworkError::Diverged);
                     }
                     let factor = bound.factor(squared.sqrt(), parts);
-                    report.clipped += usize::from(factor < 1.0);
                     let after = f64::from(part.after[part.units.rows(unit).start]);
+                    report.count(factor, after);
                     self.factors.push((factor * after) as f32);
                 }
                 self.chain

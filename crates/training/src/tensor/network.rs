@@ -163,7 +163,8 @@ where
                             return Err(NetworkError::Diverged);
                         }
                         let factor = bound.factor(f64::from(squared.max(0.0)).sqrt(), ends.len());
-                        report.clipped += usize::from(factor < 1.0);
+                        let after = f64::from(part.after[part.units.rows(unit).start]);
+                        report.count(factor, after);
                         for weight in &mut factors[part.units.rows(unit)] {
                             *weight = (f64::from(*weight) * factor) as f32;
                         }
