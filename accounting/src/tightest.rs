@@ -5,8 +5,13 @@ use crate::{
     UnsupportedEvent,
 };
 
+/// An ε that promises nothing that anybody could use. A closer bound would promise as little, and the wider the losses
+/// the longer the numerical accountant takes: seconds where the Rényi accountant says thousands.
+const USELESS: f64 = 100.0;
+
 /// Asks the Rényi and the numerical accountant and says the smaller of their bounds: each is proven on its
 /// own, for the same events, so the smaller one holds too. [`proof`](Accountant::proof) names whose it is.
+/// Beyond an ε of 100 the Rényi accountant's is not improved on.
 ///
 /// An event that one of them cannot bound is left to the other from then on.
 #[derive(Debug, Clone)]
@@ -74,11 +79,14 @@ impl Accountant for TightestAccountant {
 
     fn proof(&self, delta: Delta) -> (Epsilon, &'static str) {
         let rdp = self.rdp.as_ref().map(|a| (a.epsilon(delta), a.name()));
-        // Nothing is below zero: then there is nothing left to ask.
+        // Nothing is below zero: then there is nothing left to ask; and some answers are not worth a closer one.
+        let worth = |epsilon: Epsilon| {
+            epsilon > Epsilon::ZERO && (epsilon.get() <= USELESS || !epsilon.is_finite())
+        };
         let pld = self
             .pld
             .as_ref()
-            .filter(|_| rdp.is_none_or(|(epsilon, _)| epsilon > Epsilon::ZERO))
+            .filter(|_| rdp.is_none_or(|(epsilon, _)| worth(epsilon)))
             .map(|a| (a.epsilon(delta), a.name()));
         match (rdp, pld) {
             (Some(rdp), Some(pld)) if rdp.0 <= pld.0 => rdp,
@@ -133,6 +141,17 @@ mod tests {
         assert!(epsilon < both.quick_epsilon(delta).unwrap());
         assert!((epsilon.get() - 0.9209).abs() < 2e-3);
         assert!(both.delta(epsilon).get() <= 1.01e-5);
+    }
+
+    #[test]
+    fn what_promises_nothing_is_not_looked_at_closely() {
+        let event = DpEvent::gaussian(NoiseMultiplier::try_new(0.02).unwrap());
+        let mut both = TightestAccountant::new(NeighboringRelation::AddOrRemoveOne);
+        both.compose(&event, 1).unwrap();
+        let (epsilon, name) = both.proof(Delta::try_new(1e-5).unwrap());
+        assert_eq!(name, "rdp");
+        let closer = both.pld().unwrap().epsilon(Delta::try_new(1e-5).unwrap());
+        assert!(epsilon >= closer && closer.get() > 100.0);
     }
 
     #[test]

@@ -47,6 +47,7 @@
 //!     weights: Weights::Uniform,
 //!     protected: false,
 //!     max_update_norm: None,
+//!     keep_deltas: false,
 //!     clip_norm: None,
 //!     patience: Patience::endless(4),
 //! };

@@ -285,7 +285,8 @@ impl Coordinator {
             cohort: cohort.clone(),
             entries: entries.clone(),
         });
-        let open = OpenRound::new(round, cohort, entries, &self.state, self.deadline(now));
+        let parts = (&self.state, self.parts.aggregator.as_ref());
+        let open = OpenRound::new(round, cohort, entries, parts, self.deadline(now));
         self.ask(match self.sums {
             Some(sums) => open.sum(sums.plan, self.plan.digest),
             None => open,
@@ -349,7 +350,7 @@ impl Coordinator {
             };
             return self.abandon(open, reason);
         }
-        match self.step(&open) {
+        match self.step(&mut open) {
             Ok(state) => self.state = state,
             Err(reason) => return self.abandon(open, reason),
         }
@@ -367,15 +368,13 @@ impl Coordinator {
     }
 
     /// The state after the round, unless its sum cannot be read or its numbers have left the finite ones.
-    fn step(&self, open: &OpenRound) -> Result<ServerState, FinishReason> {
+    fn step(&self, open: &mut OpenRound) -> Result<ServerState, FinishReason> {
         let round = open.round;
         let update = match open.summed() {
             Some(Ok(update)) => update.into(),
             Some(Err(WrongShares(silo))) => return Err(FinishReason::WrongShares { round, silo }),
-            None => self
-                .parts
-                .aggregator
-                .aggregate(round, open.updates())
+            None => open
+                .aggregate()
                 .expect("a quorum of updates, each checked for its shape and its weight"),
         };
         let mut state = self

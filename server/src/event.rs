@@ -87,7 +87,8 @@ pub struct RoundOutcome {
     /// against it; a silo that was asked and whose update was not used is charged all the same, since
     /// the update may have left it.
     pub entries: Vec<LedgerEntry>,
-    /// The updates that made the model: the coordinator's own view, which the model's receivers lack.
+    /// The updates that made the model: the coordinator's own view, which the model's receivers lack. Their deltas are
+    /// empty unless the plan keeps them.
     pub updates: BTreeMap<SiloId, SiloUpdate>,
     /// Silos of the cohort whose update was not used, and why.
     pub missing: BTreeMap<SiloId, Missing>,

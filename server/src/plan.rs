@@ -28,6 +28,9 @@ pub struct CoordinatorPlan {
     /// the updates itself: there the clip norm is the bound, and who is refused would tell about updates that
     /// nobody but the coordinator may see.
     pub max_update_norm: Option<Positive>,
+    /// Whether a round's outcome holds every update's delta: for those who look at single updates, at the price of
+    /// their memory.
+    pub keep_deltas: bool,
     /// How the clip norm of local steps adapts, if it does.
     pub clip_norm: Option<ClipNormLaw>,
     /// How a round ends when silos do not answer.

@@ -1,10 +1,14 @@
 //! One round under way: who was asked, who has answered, and whether an answer may be used.
 
-use crate::{AbandonedRound, CoordinatorPlan, Missing, RoundOutcome, ServerState};
+use crate::{
+    AbandonedRound, Aggregate, AggregateError, Aggregator, CoordinatorPlan, Missing, RoundOutcome,
+    ServerState,
+};
 use accounting::{ClipNorm, LedgerEntry};
 use primitives::{ModelVector, Round, SiloId};
 use protocol::{Refusal, SiloUpdate, UpdateMetrics, Weights};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Beyond this L2 norm an update is no training: thousands of such steps stay within the range of `f32`, so
@@ -33,6 +37,9 @@ pub(crate) struct OpenRound {
     /// What silos began to clip to, where that adapts.
     clip_norm: Option<ClipNorm>,
     updates: BTreeMap<SiloId, SiloUpdate>,
+    /// The aggregate of the cohort's first silos up to `last`.
+    aggregate: Box<dyn Aggregate>,
+    last: Option<SiloId>,
     /// Silos that are not waited for in this attempt: declined, refused or cut off.
     out: BTreeMap<SiloId, Missing>,
     /// Where only sums are seen; updates are then without values.
@@ -44,7 +51,7 @@ impl OpenRound {
         round: Round,
         cohort: BTreeSet<SiloId>,
         entries: Vec<LedgerEntry>,
-        state: &ServerState,
+        (state, aggregator): (&ServerState, &dyn Aggregator),
         deadline: Option<Duration>,
     ) -> Self {
         let (updates, out) = (BTreeMap::new(), BTreeMap::new());
@@ -58,6 +65,8 @@ impl OpenRound {
             parameters: state.model.len(),
             clip_norm: state.clip_norm,
             updates,
+            aggregate: aggregator.begin(round, state.model.len()),
+            last: None,
             out,
             sum: None,
         }
@@ -99,7 +108,33 @@ impl OpenRound {
             return Err(refusal);
         }
         self.updates.insert(silo, update);
+        let next = |last: Option<SiloId>| {
+            let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+            self.cohort.range((after, Bound::Unbounded)).next()
+        };
+        // A silo that has not answered keeps those after it waiting: silos are taken in the order of their ids.
+        while let Some(&silo) = next(self.last)
+            && let Some(update) = self.updates.get_mut(&silo)
+        {
+            self.aggregate.add(update);
+            self.last = Some(silo);
+            if !plan.keep_deltas {
+                update.delta = ModelVector::default();
+            }
+        }
         Ok(true)
+    }
+
+    /// One update made of all that were accepted.
+    ///
+    /// # Errors
+    /// If there is none, or their weights add up to nothing.
+    pub(crate) fn aggregate(&mut self) -> Result<ModelVector, AggregateError> {
+        let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        for update in self.updates.range((after, Bound::Unbounded)) {
+            self.aggregate.add(update.1);
+        }
+        self.aggregate.finish()
     }
 
     /// Puts a silo out of the attempt, unless it has answered. Says whether it did.

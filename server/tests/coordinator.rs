@@ -119,6 +119,30 @@ fn a_clip_norm_that_adapts_goes_on_from_the_mean_of_the_silos() {
 }
 
 #[test]
+fn deltas_that_nobody_keeps_leave_the_same_model() {
+    let kept = play(&mut started(plan(), parts()), [1, 0, 2]);
+    let light = CoordinatorPlan {
+        keep_deltas: false,
+        ..plan()
+    };
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        for (light, kept) in play(&mut started(light.clone(), parts()), order)
+            .iter()
+            .zip(&kept)
+        {
+            assert_eq!(light.model, kept.model);
+            assert!(light.updates.values().any(|update| update.delta.is_empty()));
+            assert!(
+                kept.updates
+                    .values()
+                    .all(|update| update.delta.len() == PARAMETERS)
+            );
+            assert!(light.updates.keys().eq(kept.updates.keys()));
+        }
+    }
+}
+
+#[test]
 fn a_round_reports_what_it_released() {
     let outcome = play(&mut started(plan(), parts()), [0, 1, 2]).remove(0);
     let entries = (0..3).map(|silo| release().entry(Round(1), SiloId(silo)).unwrap());

@@ -3,6 +3,7 @@
 use crate::exit::Failure;
 use crate::federation::{Federation, FederationError};
 use crate::progress::Progress;
+use attacks::View;
 use clients::{LocalTrainer, SgdPool, SgdTrainer};
 use primitives::{Digest, Role, SiloId, Stream};
 use protocol::{FinishReason, RoundGate};
@@ -100,6 +101,7 @@ pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, Fed
         weights: federation.strategy.weights(),
         protected: schedule.protected,
         max_update_norm: federation.max_update_norm,
+        keep_deltas: resolved.file.scenario.adversary.view == View::SiloUpdates,
         clip_norm: clip_norm(&schedule.locals),
         patience: federation.patience(),
     };

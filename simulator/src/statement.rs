@@ -2,7 +2,7 @@
 
 use accounting::{
     Accountant, Delta, Holding, Holdings, Ledger, LedgerEntry, NeighboringRelation, Odometer,
-    PldAccountant, Presence, PrivacyLoss, PrivacyUnit, RdpAccountant, TightestAccountant,
+    Presence, PrivacyLoss, PrivacyUnit, RdpAccountant, TightestAccountant,
 };
 use primitives::SubjectId;
 use report::model as shown;
@@ -74,7 +74,7 @@ impl Everybody {
         let numerical = odometer.work(holdings) <= MOST_WORK;
         let entries = odometer.ledger().entries();
         let losses = if numerical {
-            followed(PldAccountant::new(RELATION), entries).subjects(holdings, delta)
+            followed(accountant(), entries).subjects(holdings, delta)
         } else {
             let rdp = accountant().rdp().cloned();
             let rdp = rdp.unwrap_or_else(|| RdpAccountant::new(RELATION));

@@ -149,6 +149,7 @@ impl Setting {
             weights: self.weights,
             protected: self.weights == Weights::Uniform,
             max_update_norm: None,
+            keep_deltas: true,
             clip_norm: None,
             patience: self.patience,
         }

@@ -194,6 +194,7 @@ impl Case {
             weights: Weights::Uniform,
             protected: true,
             max_update_norm: None,
+            keep_deltas: true,
             clip_norm: None,
             patience: self.patience,
         }

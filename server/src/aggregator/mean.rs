@@ -35,20 +35,17 @@ impl Aggregate for WeightedSum {
         }
     }
 
-    fn finish(self: Box<Self>) -> Result<ModelVector, AggregateError> {
-        let Self {
-            sum,
-            weights,
-            updates,
-        } = *self;
-        if updates == 0 {
+    fn finish(&mut self) -> Result<ModelVector, AggregateError> {
+        let weights = self.weights;
+        if self.updates == 0 {
             return Err(AggregateError::Empty);
         }
         if !weights.is_finite() || weights <= 0.0 {
             return Err(AggregateError::Weights(weights));
         }
-        Ok(sum
-            .into_iter()
+        Ok(self
+            .sum
+            .iter()
             .map(|total| (total / weights) as f32)
             .collect::<Vec<_>>()
             .into())

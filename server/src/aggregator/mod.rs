@@ -55,11 +55,11 @@ pub trait Aggregate: fmt::Debug + Send {
     /// Takes in one more update. Updates come in the order of their silos' ids and have the model's shape.
     fn add(&mut self, update: &SiloUpdate);
 
-    /// One update made of all of them.
+    /// One update made of all of them. Asked once, at the end.
     ///
     /// # Errors
     /// If there is none, or if their weights add up to nothing.
-    fn finish(self: Box<Self>) -> Result<ModelVector, AggregateError>;
+    fn finish(&mut self) -> Result<ModelVector, AggregateError>;
 }
 
 /// Updates that cannot be combined.

@@ -80,10 +80,8 @@ impl Aggregate for ClippedSum {
         }
     }
 
-    fn finish(self: Box<Self>) -> Result<ModelVector, AggregateError> {
-        let Self {
-            how, round, sum, ..
-        } = *self;
+    fn finish(&mut self) -> Result<ModelVector, AggregateError> {
+        let (how, sum) = (&self.how, &self.sum);
         if self.updates == 0 {
             return Err(AggregateError::Empty);
         }
@@ -91,7 +89,7 @@ impl Aggregate for ClippedSum {
         let stream = Stream {
             role: Role::CentralNoise,
             silo: SiloId(0),
-            round,
+            round: self.round,
         };
         normal::fill(&mut how.seed.stream(stream), &mut noise);
         let deviation = how.noise_multiplier.get() * how.clip_norm.get();

@@ -83,7 +83,7 @@ impl<F: Fn(&[f32]) -> f32 + Send> Aggregate for ByCoordinate<F> {
         self.deltas.push(update.delta.clone());
     }
 
-    fn finish(self: Box<Self>) -> Result<ModelVector, AggregateError> {
+    fn finish(&mut self) -> Result<ModelVector, AggregateError> {
         if self.deltas.is_empty() {
             return Err(AggregateError::Empty);
         }

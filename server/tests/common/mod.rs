@@ -44,6 +44,7 @@ pub(crate) fn plan() -> CoordinatorPlan {
         weights: Weights::Uniform,
         protected: true,
         max_update_norm: None,
+        keep_deltas: true,
         clip_norm: None,
         patience: Patience::endless(3),
     }

@@ -59,6 +59,7 @@ fn plan(input: &mut Unstructured) -> Result<CoordinatorPlan> {
         weights: Weights::Uniform,
         protected: true,
         max_update_norm: None,
+        keep_deltas: true,
         clip_norm: None,
         patience: Patience {
             deadline: (seconds > 0).then(|| Duration::from_secs(seconds)),
