@@ -75,6 +75,7 @@ pub fn nouns(data: &str) -> Nouns {
             ("patient record", "patient records"),
             ("patient", "patients"),
         ),
+        "shakespeare" => (("window", "windows"), ("role", "roles")),
         _ => return Nouns::default(),
     };
     Nouns {

@@ -137,6 +137,10 @@ pub(crate) fn epsilon_over_subjects(report: &RunReport) -> Option<Figure> {
     }
     let nouns = &report.identity.nouns;
     let highest = losses.iter().copied().fold(0.0, f64::max);
+    if highest <= 0.0 {
+        // Only who never took part has a finite loss.
+        return None;
+    }
     let x = Axis::linear(
         &format!("ε of the {} at the end", nouns.subject.one),
         0.0,

@@ -5,7 +5,7 @@ use super::{Figure, histogram, slug};
 use crate::RunReport;
 use crate::chart::{Axis, Plot, Stroke, Tone};
 use crate::format;
-use crate::model::{Pool, Regime, Subject, SubjectScore};
+use crate::model::{Epsilon, Pool, Regime, Subject, SubjectScore};
 use crate::words;
 
 /// Beyond this many dots a figure shows quantiles instead.
@@ -84,7 +84,12 @@ pub(crate) fn exposure(report: &RunReport, regime: Regime) -> Option<Figure> {
             .iter()
             .filter(|subject| subject.pool == Pool::Member)
     };
-    let promised = members().any(|subject| subject.epsilon.is_some_and(|e| e.finite().is_some()));
+    // Who never took part has lost nothing: that alone is no promise.
+    let something = |subject: &Subject| {
+        let loss = subject.epsilon.and_then(Epsilon::finite);
+        loss.is_some_and(|loss| loss > 0.0)
+    };
+    let promised = members().any(something);
     let points: Vec<(f64, f64)> = members()
         .filter_map(|subject| {
             let x = if promised {
