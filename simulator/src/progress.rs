@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use report::RoundLine;
 use report::model::{Epsilon, Real};
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Says something to people, on stderr. If nobody can hear it, the work goes on all the same.
@@ -35,9 +36,9 @@ pub struct Progress {
 }
 
 /// How far the shadow federations are. Several threads train them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shadows {
-    done: AtomicUsize,
+    done: Arc<AtomicUsize>,
     all: usize,
 }
 
@@ -117,7 +118,7 @@ impl Progress {
     pub fn begin_shadows(&mut self, done: usize, all: usize) {
         self.begin(done as u32, all as u32);
         self.shadows = Shadows {
-            done: AtomicUsize::new(done),
+            done: Arc::new(AtomicUsize::new(done)),
             all,
         };
     }

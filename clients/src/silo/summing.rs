@@ -164,6 +164,7 @@ fn summand(summing: &Summing, update: &SiloUpdate, attempt: u32, masks: Option<&
             silo: update.silo,
             delta: ModelVector::default(),
             weight: update.weight,
+            clip_norm: update.clip_norm,
             releases: update.releases.clone(),
             metrics: update.metrics,
         },

@@ -70,7 +70,7 @@ impl World<'_> {
         let member = self.members.get_mut(&silo).unwrap();
         let broken = match delivery.to {
             End::Coordinator => {
-                let read = member.up.read(&delivery.frame);
+                let read = member.up.read(&delivery.parcel);
                 match (read, &mut self.coordinator) {
                     (Ok(Some(message)), Some(coordinator)) => {
                         coordinator.handle(now, silo, message);
@@ -85,7 +85,7 @@ impl World<'_> {
                     _ => false,
                 }
             }
-            End::Silo => match (member.down.read(&delivery.frame), &mut member.silo) {
+            End::Silo => match (member.down.read(&delivery.parcel), &mut member.silo) {
                 (Ok(Some(message)), Some(machine)) => {
                     machine.handle(message);
                     false

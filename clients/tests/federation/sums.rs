@@ -378,7 +378,11 @@ fn a_silo_opens_no_sum_of_fewer_than_carry_the_noise() {
             let machine = Silo::restore(setting.silo_plan(id), Box::new(OpenGate), kept);
             let mut machine = machine.with_sums(plan, seed());
             let model = model.clone();
-            machine.handle(ToSilo::Train(Task { round, model }));
+            machine.handle(ToSilo::Train(Task {
+                round,
+                model,
+                clip_norm: None,
+            }));
             let task = machine.poll_task().unwrap();
             machine.handle_trained(round, setting.trainer(id).train(&task.task));
             (id, machine)

@@ -295,7 +295,7 @@ fn squeeze(payload: &mut Vec<u8>, width: usize) {
 /// use primitives::{ModelVector, Round};
 /// use siloscope_protocol::{Compression, MessageReader, Task, ToSilo, encode};
 ///
-/// let task = Task { round: Round(1), model: ModelVector::zeros(300_000) };
+/// let task = Task { round: Round(1), model: ModelVector::zeros(300_000), clip_norm: None };
 /// let mut reader = MessageReader::new(300_000);
 /// let mut read = None;
 /// for frame in encode(ToSilo::Train(task.clone()), Compression::None)? {

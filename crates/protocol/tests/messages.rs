@@ -241,7 +241,7 @@ fn golden_bytes_of_masked_sums() {
         attempt,
         values: vec![1, u32::MAX].into(),
     };
-    let head = "0003030200000000000000f03f0103000000000000e03f000000000000f03f140001";
+    let head = "0003030200000000000000f03f000103000000000000e03f000000000000f03f140001";
     let cases = [
         (
             up(FromMember::Keys(keys(1))),

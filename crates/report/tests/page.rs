@@ -121,7 +121,7 @@ fn every_figure_has_a_caption_and_words_for_those_who_cannot_see_it() {
     let report = fixture::report(fixture::PRIVATE);
     let html = report.to_html();
     let all = figures(&report);
-    assert_eq!(all.len(), 19);
+    assert_eq!(all.len(), 20);
     assert_eq!(html.matches("<figure ").count(), all.len());
     assert_eq!(html.matches("<figcaption>").count(), all.len());
     assert_eq!(

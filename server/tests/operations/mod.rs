@@ -127,6 +127,7 @@ fn message(input: &mut Unstructured, from: SiloId, current: Round) -> Result<ToC
                 silo: named,
                 delta: delta.into(),
                 weight: if spoilt { input.arbitrary()? } else { 1.0 },
+                clip_norm: None,
                 releases: if spoilt && input.arbitrary()? {
                     Vec::new()
                 } else {

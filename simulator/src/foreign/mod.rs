@@ -117,6 +117,7 @@ fn adopt(
                 round,
                 model: model.clone(),
                 moments: None,
+                clip_norm: None,
             },
             finished: (round == last).then_some(FinishReason::RoundsDone),
         };

@@ -84,6 +84,7 @@ pub fn all(report: &RunReport) -> Vec<Figure> {
     }
     figures.extend(accuracy(report));
     figures.extend(loss(report));
+    figures.extend(clip_norm(report));
     figures.extend(matrix(report));
     figures.extend(silos_per_subject(report));
     figures.extend(records_per_subject(report));
