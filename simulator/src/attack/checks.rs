@@ -9,7 +9,7 @@ use scenarios::World;
 use std::collections::BTreeMap;
 
 /// Shuffles of the membership labels.
-const PERMUTATIONS: usize = 100;
+const PERMUTATIONS: usize = 40;
 
 impl Attacker {
     /// That nobody is judged on whom a threshold was chosen.
