@@ -4,11 +4,14 @@
 //! holds all links of a simulated federation on virtual time, with a [`LinkModel`] for delay and
 //! bandwidth; it is deterministic, so a run over it can be repeated to the byte. It carries whatever
 //! knows its length on the wire ([`Parcel`]): frames, or messages that a process keeps to itself.
+//! With the feature `quic`, [`quic`] connects hosts.
 
 mod link;
 mod link_model;
 mod memory;
 mod outage;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod seconds;
 
 pub use link::{End, Link, LinkError};

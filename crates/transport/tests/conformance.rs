@@ -93,6 +93,123 @@ fn a_memory_link_conforms() {
     }
 }
 
+#[cfg(feature = "quic")]
+#[test]
+fn a_quic_link_conforms() {
+    conforms(|| Box::new(quic::Pair::new()));
+}
+
+#[cfg(feature = "quic")]
+mod quic {
+    use super::{End, Frame, Link, LinkError, LinkPair, SiloId};
+    use siloscope_transport::quic::{
+        Authority, Credentials, Limits, Listener, Peer, QuicLink, Term, Visit, dial,
+    };
+    use std::time::Duration;
+    use tokio::runtime::Runtime;
+
+    /// Both ends of a connection over loopback.
+    pub(super) struct Pair {
+        runtime: Runtime,
+        ends: [QuicLink; 2],
+        /// Frames sent to each end and not received there yet.
+        under_way: [usize; 2],
+        closed: bool,
+        _listener: Listener,
+    }
+
+    impl Pair {
+        pub(super) fn new() -> Self {
+            let authority = Authority::create(Term::days_from_now(1)).unwrap();
+            let root = authority.keys().unwrap().certificate;
+            let keys = |peer| {
+                let issued = authority.issue(peer, Term::days_from_now(1)).unwrap();
+                Credentials::from_pem(&root, &issued.certificate, &issued.key).unwrap()
+            };
+            let limits = Limits::for_vectors(1 << 16, Duration::from_secs(20));
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let (listener, ends) = runtime.block_on(async {
+                let here = "127.0.0.1:0".parse().unwrap();
+                let mut listener = Listener::bind(here, &keys(Peer::Coordinator), limits).unwrap();
+                let address = listener.address().unwrap();
+                let silo = keys(Peer::Silo(SiloId(2)));
+                let mut silo = dial(address, &silo, None, limits).await.unwrap();
+                // The coordinator sees a stream with its first bytes.
+                silo.send(Frame::try_new(b"hello".to_vec()).unwrap())
+                    .unwrap();
+                let mut coordinator = loop {
+                    match listener.visit() {
+                        Some(Visit::Arrived(arrival)) => break arrival.link,
+                        Some(other) => panic!("{other:?}"),
+                        None => listener.news().await,
+                    }
+                };
+                assert_eq!(coordinator.arrival().await.unwrap().payload(), b"hello");
+                (listener, [coordinator, silo])
+            });
+            Self {
+                runtime,
+                ends,
+                under_way: [0, 0],
+                closed: false,
+                _listener: listener,
+            }
+        }
+    }
+
+    impl LinkPair for Pair {
+        fn end(&mut self, end: End) -> Box<dyn Link + '_> {
+            Box::new(OneEnd { pair: self, end })
+        }
+
+        /// Whatever was sent is waited for when it is received; a close is waited for here.
+        fn settle(&mut self) {
+            if !self.closed {
+                return;
+            }
+            // What has arrived stays to be received: only the other end's reader knows that all is there.
+            let [coordinator, silo] = &self.ends;
+            self.runtime.block_on(async {
+                silo.ended().await;
+                coordinator.ended().await;
+            });
+        }
+    }
+
+    struct OneEnd<'a> {
+        pair: &'a mut Pair,
+        end: End,
+    }
+
+    impl Link for OneEnd<'_> {
+        fn send(&mut self, frame: Frame) -> Result<(), LinkError> {
+            self.pair.ends[self.end as usize].send(frame)?;
+            self.pair.under_way[self.end.other() as usize] += 1;
+            Ok(())
+        }
+
+        fn receive(&mut self) -> Result<Option<Frame>, LinkError> {
+            let under_way = &mut self.pair.under_way[self.end as usize];
+            let end = &mut self.pair.ends[self.end as usize];
+            if *under_way == 0 {
+                // Nothing can come: but tasks may have to take note of an end.
+                self.pair.runtime.block_on(tokio::task::yield_now());
+                return end.receive();
+            }
+            *under_way -= 1;
+            self.pair.runtime.block_on(end.arrival()).map(Some)
+        }
+
+        fn close(&mut self) {
+            self.pair.closed = true;
+            self.pair.ends[self.end as usize].close();
+        }
+    }
+}
+
 #[test]
 fn a_frame_is_not_there_before_it_arrives() {
     let model = LinkModel {

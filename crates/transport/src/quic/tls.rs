@@ -1,0 +1,88 @@
+//! TLS 1.3 in which both ends show a certificate of the same federation.
+
+use super::limits::WINDOW;
+use super::{Credentials, KeyError, Limits};
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{IdleTimeout, TransportConfig, VarInt};
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use std::sync::Arc;
+
+/// The name of the protocol and its version, agreed on in the handshake.
+pub(super) fn alpn(version: u16) -> String {
+    format!("siloscope/{version}")
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn roots(credentials: &Credentials) -> Result<Arc<RootCertStore>, KeyError> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(credentials.authority().clone())
+        .map_err(KeyError::mismatch)?;
+    Ok(Arc::new(roots))
+}
+
+/// The coordinator's side: only certificates of its own authority come in. Nothing of a connection is kept
+/// for a later one, so every handshake looks at a certificate and its dates.
+pub(super) fn server(
+    credentials: &Credentials,
+    limits: &Limits,
+) -> Result<quinn::ServerConfig, KeyError> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots(credentials)?, provider())
+        .build()
+        .map_err(KeyError::mismatch)?;
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(KeyError::mismatch)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(credentials.chain(), credentials.key())
+        .map_err(KeyError::mismatch)?;
+    tls.alpn_protocols = vec![alpn(protocol::PROTOCOL_VERSION).into_bytes()];
+    tls.session_storage = Arc::new(NoServerSessionStorage {});
+    tls.send_tls13_tickets = 0;
+    let crypto = QuicServerConfig::try_from(tls).map_err(KeyError::mismatch)?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(Arc::new(transport(limits, 1)));
+    Ok(config)
+}
+
+/// A silo's side: the server must be the coordinator of its own federation.
+pub(super) fn client(
+    credentials: &Credentials,
+    version: u16,
+    limits: &Limits,
+) -> Result<quinn::ClientConfig, KeyError> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(KeyError::mismatch)?
+        .with_root_certificates(roots(credentials)?)
+        .with_client_auth_cert(credentials.chain(), credentials.key())
+        .map_err(KeyError::mismatch)?;
+    tls.alpn_protocols = vec![alpn(version).into_bytes()];
+    tls.resumption = rustls::client::Resumption::disabled();
+    let crypto = QuicClientConfig::try_from(tls).map_err(KeyError::mismatch)?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport(limits, 0)));
+    Ok(config)
+}
+
+/// One stream, opened by the silo, and nothing else; windows that bound what either end keeps.
+fn transport(limits: &Limits, streams: u32) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    // A time that QUIC cannot express is longer than anyone waits.
+    let silence = IdleTimeout::try_from(limits.silence).ok();
+    transport
+        .max_concurrent_bidi_streams(streams.into())
+        .max_concurrent_uni_streams(0u32.into())
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(VarInt::from_u32(WINDOW))
+        .receive_window(VarInt::from_u32(WINDOW))
+        .send_window(WINDOW.into())
+        .max_idle_timeout(silence)
+        .keep_alive_interval(Some(limits.keep_alive()));
+    transport
+}
