@@ -128,6 +128,29 @@ impl Silo {
         &self.ledger
     }
 
+    /// The update of the last round that was spent, for as long as it may be asked for again.
+    pub const fn stored(&self) -> Option<&SiloUpdate> {
+        self.stored.as_ref()
+    }
+
+    /// Takes in that all that the silo has done since it was welcomed is on its disk: whatever a later coordinator
+    /// cannot rule out, a silo that was not asked for any round before knows what it has spent since.
+    pub fn remember(&mut self) {
+        if self.memory == Memory::Unasked {
+            self.memory = Memory::Whole;
+        }
+    }
+
+    /// The last round in whose masked sum it has helped to take masks off.
+    pub const fn opened(&self) -> Option<Round> {
+        self.opened
+    }
+
+    /// The last round that was spent.
+    pub const fn last(&self) -> Option<Round> {
+        self.last
+    }
+
     /// How the run ended, once the coordinator has said so.
     pub const fn finished(&self) -> Option<FinishReason> {
         self.finished
@@ -270,7 +293,10 @@ impl Silo {
             .filter_map(|round| self.plan.entries(round).ok())
             .flatten()
             .collect();
-        if let Err(refused) = self.gate.admit(asked, &assumed) {
+        // Where only the coordinator sees updates, a silo's own ledger has nothing to be charged with.
+        if !assumed.is_empty()
+            && let Err(refused) = self.gate.admit(asked, &assumed)
+        {
             self.events.push_back(SiloEvent::RoundRefused(refused));
             self.memory = Memory::Overspent;
         }

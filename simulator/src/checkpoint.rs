@@ -233,6 +233,37 @@ pub fn model(folder: &Path, round: Round) -> Result<ModelVector, FolderError> {
         .map_err(|error| damaged(&path, error))
 }
 
+/// The bytes of a file that holds one vector, and a text beside it.
+pub fn vector_file(name: &str, values: &[f32], text: String) -> Vec<u8> {
+    serialize(vec![(name, Floats::new(values))], Some(text))
+}
+
+/// The vector and the text that [`vector_file`] wrote to `path`.
+///
+/// # Errors
+/// If the bytes are no such file.
+pub fn read_vector_file(
+    path: &Path,
+    bytes: &[u8],
+    name: &str,
+) -> Result<(ModelVector, String), FolderError> {
+    let text = text_of(path, bytes)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(path, error))?;
+    let values = values(&tensors, name).map_err(|error| damaged(path, error))?;
+    Ok((values.into(), text))
+}
+
+/// What a file says beside its tensors.
+fn text_of(path: &Path, bytes: &[u8]) -> Result<String, FolderError> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(path, error))?;
+    header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(STATE))
+        .cloned()
+        .ok_or_else(|| damaged(path, "it holds no state of a run"))
+}
+
 /// The rounds that have a checkpoint in `folder`, in order.
 fn rounds(folder: &Path) -> Result<Vec<Round>, FolderError> {
     if !folder.exists() {
@@ -256,13 +287,8 @@ fn rounds(folder: &Path) -> Result<Vec<Round>, FolderError> {
 
 fn read(path: &Path) -> Result<(Checkpoint, Journals), FolderError> {
     let bytes = folder::read(path)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, error))?;
-    let text = header
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(STATE))
-        .ok_or_else(|| damaged(path, "it holds no state of a run"))?;
-    let state: State = serde_json::from_str(text).map_err(|error| damaged(path, error))?;
+    let text = text_of(path, &bytes)?;
+    let state: State = serde_json::from_str(&text).map_err(|error| damaged(path, error))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(path, error))?;
     let vector = |name: &str| {
         values(&tensors, name)

@@ -2,16 +2,17 @@
 
 use crate::archive::{self, Archive};
 use crate::args::{
-    AttackArgs, CompareArgs, InitArgs, OutputArgs, PlanArgs, ResumeArgs, RunArgs, RunFolderArgs,
+    AttackArgs, CompareArgs, InitArgs, MakeArgs, OutputArgs, PlanArgs, ResumeArgs, RunFolderArgs,
     ScenarioArgs,
 };
 use crate::attack;
-use crate::driver;
+use crate::driver::{self, Driver, Start};
 use crate::exit::{Exit, Failure};
 use crate::folder::{FolderError, RunFolder};
 use crate::foreign;
 use crate::foresee;
 use crate::interrupt::Interrupt;
+use crate::network;
 use crate::progress::{Progress, print, tell};
 use crate::roll;
 use crate::session::{self, Finished};
@@ -22,7 +23,18 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Runs a scenario from its beginning, or on from where an earlier run of the same plan stopped.
-pub fn run(args: &RunArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+pub fn run(args: &MakeArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    make(args, output, interrupt, |_| Ok(()), driver::in_memory)
+}
+
+/// [`run`] with silos wherever `launch` finds them. `prepared` sees the run's folder when it is made.
+pub fn make(
+    args: &MakeArgs,
+    output: OutputArgs,
+    interrupt: &Interrupt,
+    prepared: impl FnOnce(&RunFolder) -> Result<(), Failure>,
+    launch: impl FnOnce(&Resolved, Start) -> Result<Box<dyn Driver>, Failure>,
+) -> Result<Exit, Failure> {
     let mut progress = Progress::new(output);
     let resolved = resolve(&args.scenario)?;
     foreign::refuse_training(&resolved)?;
@@ -40,22 +52,30 @@ pub fn run(args: &RunArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<
     }
     let folder = RunFolder::open(path)?;
     session::prepare(&folder, &resolved)?;
+    prepared(&folder)?;
     progress.say(&opening(&resolved, folder.path()));
-    let finished = session::carry_on(
-        &folder,
-        &resolved,
-        &mut progress,
-        interrupt,
-        driver::in_memory,
-    )?;
+    let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt, launch)?;
     conclude("run", &finished, output)
 }
 
-/// Goes on with an interrupted run.
+/// Goes on with an interrupted run, where it was run.
 pub fn resume(
     args: &ResumeArgs,
     output: OutputArgs,
     interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    if network::was_served(&find_run(&args.run)) {
+        return network::resume(args, output, interrupt);
+    }
+    carry_on(args, output, interrupt, driver::in_memory)
+}
+
+/// Goes on with an interrupted run, with silos wherever `launch` finds them.
+pub fn carry_on(
+    args: &ResumeArgs,
+    output: OutputArgs,
+    interrupt: &Interrupt,
+    launch: impl FnOnce(&Resolved, Start) -> Result<Box<dyn Driver>, Failure>,
 ) -> Result<Exit, Failure> {
     let path = find_run(&args.run);
     let mut progress = Progress::new(output);
@@ -66,13 +86,7 @@ pub fn resume(
     let resolved = session::reopen(&path)?;
     foreign::refuse_training(&resolved)?;
     let folder = RunFolder::open(path)?;
-    let finished = session::carry_on(
-        &folder,
-        &resolved,
-        &mut progress,
-        interrupt,
-        driver::in_memory,
-    )?;
+    let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt, launch)?;
     conclude("run", &finished, output)
 }
 

@@ -1,7 +1,9 @@
 //! What takes a run's federation through its rounds, wherever its silos are.
 
+use crate::events::RoundFigures;
 use crate::exit::Failure;
 use crate::federation::{Federation, FederationError};
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use attacks::View;
 use clients::{LocalTrainer, SgdPool, SgdTrainer};
@@ -22,11 +24,24 @@ pub trait Driver {
     /// The coordinator between two rounds.
     fn checkpoint(&self) -> Checkpoint;
 
-    /// Goes on until a round is finished or the run is over, and tells people what happens meanwhile.
+    /// Goes on until a round is finished, the run is over, or somebody interrupts it; tells people what happens
+    /// meanwhile.
     ///
     /// # Errors
     /// If the federation cannot go on.
-    fn advance(&mut self, progress: &Progress) -> Result<Progressed, Failure>;
+    fn advance(
+        &mut self,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Progressed, Failure>;
+
+    /// Whether its silos outlive this process, so that what they are asked for must be on disk.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// Takes note of what a round has come to.
+    fn recorded(&mut self, _figures: &RoundFigures) {}
 
     /// What the last round took on a simulated network, finished or given up; none where time is real.
     fn traffic(&self) -> Option<RoundTraffic> {
@@ -41,6 +56,8 @@ pub enum Progressed {
     Round(Box<RoundOutcome>),
     /// The run is over.
     Finished(Box<End>),
+    /// Somebody wanted it to stop between two rounds.
+    Interrupted,
 }
 
 /// How a federation came to its end.

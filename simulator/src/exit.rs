@@ -40,6 +40,24 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// How a process of ours has ended.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [
+            Self::Ok,
+            Self::Failed,
+            Self::Usage,
+            Self::Scenario,
+            Self::Budget,
+            Self::Gate,
+            Self::Partial,
+            Self::Interrupted,
+        ]
+        .into_iter()
+        .find(|exit| exit.code() == code)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

@@ -25,6 +25,7 @@
 use crate::conditions::Conditions;
 use crate::driver::{self, Driver, End as RunEnd, Progressed, RoundTraffic, Start};
 use crate::exit::Failure;
+use crate::interrupt::Interrupt;
 use crate::jobs::Jobs;
 use crate::progress::Progress;
 use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError};
@@ -446,7 +447,14 @@ impl Driver for Federation {
         self.coordinator.checkpoint()
     }
 
-    fn advance(&mut self, _progress: &Progress) -> Result<Progressed, Failure> {
+    fn advance(
+        &mut self,
+        _progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Progressed, Failure> {
+        if interrupt.is_asked_for() {
+            return Ok(Progressed::Interrupted);
+        }
         Self::advance(self).map_err(Failure::run)
     }
 

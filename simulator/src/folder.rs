@@ -233,6 +233,20 @@ impl RunFolder {
         self.disk.settle()
     }
 
+    /// Removes a file, if it is there. What was handed over before need not be on disk yet.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn discard(&self, name: &str) -> Result<(), FolderError> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError::io("remove", &path, source))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Cuts a journal back to the length a checkpoint recorded.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ mod foresee;
 mod gate;
 mod interrupt;
 mod jobs;
+mod keys;
+mod network;
 mod observer;
 mod progress;
 mod recorder;
@@ -33,7 +35,7 @@ mod shadow;
 mod statement;
 mod tables;
 
-use args::{Cli, Command};
+use args::{Cli, Command, TransportArg};
 use clap::Parser;
 use exit::{Exit, Failure};
 use interrupt::Interrupt;
@@ -86,8 +88,11 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let output = cli.output;
     match cli.command {
         Command::Run(args) => {
-            args.speed.apply()?;
-            commands::run(&args, output, interrupt)
+            args.make.speed.apply()?;
+            match args.transport {
+                TransportArg::Memory => commands::run(&args.make, output, interrupt),
+                TransportArg::Quic => network::run(&args, output, interrupt),
+            }
         }
         Command::Resume(args) => {
             args.speed.apply()?;
@@ -97,6 +102,15 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
             args.speed.apply()?;
             commands::attack(&args, output, interrupt)
         }
+        Command::Serve(args) => {
+            args.make.speed.apply()?;
+            network::serve(&args, output, interrupt)
+        }
+        Command::Join(args) => {
+            args.speed.apply()?;
+            network::join(&args, output, interrupt)
+        }
+        Command::Keys(command) => keys::keys(&command, output),
         Command::Validate(args) => commands::validate(&args, output),
         Command::Plan(args) => commands::plan(&args, output),
         Command::Report(args) => commands::report(&args, output),

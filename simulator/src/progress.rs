@@ -42,6 +42,9 @@ struct Shadows {
     all: usize,
 }
 
+/// What a bar shows beside its message on the silos of a network.
+const SILOS: &str = "{bar:24} {msg} · {prefix} · {eta} left";
+
 impl Progress {
     /// Nothing is shown before the first call.
     pub fn new(output: OutputArgs) -> Self {
@@ -83,11 +86,8 @@ impl Progress {
         if !self.speaks() || !std::io::stderr().is_terminal() {
             return;
         }
-        let style = ProgressStyle::with_template("{bar:24} {msg} · {eta} left")
-            .expect("the template is a constant")
-            .progress_chars("━╸─");
         let bar = ProgressBar::new(u64::from(rounds))
-            .with_style(style)
+            .with_style(style("{bar:24} {msg} · {eta} left"))
             .with_position(u64::from(done));
         bar.reset_eta();
         self.bar = Some(bar);
@@ -136,6 +136,17 @@ impl Progress {
         }
     }
 
+    /// What the silos are doing: on the bar, if there is one.
+    pub fn silos(&self, members: &impl std::fmt::Display) {
+        let Some(bar) = &self.bar else {
+            return;
+        };
+        if bar.prefix().is_empty() {
+            bar.set_style(style(SILOS));
+        }
+        bar.set_prefix(members.to_string());
+    }
+
     /// Rounds are over.
     pub fn end(&mut self) {
         if let Some(bar) = self.bar.take() {
@@ -154,4 +165,10 @@ impl Progress {
             Ok(())
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("the templates are constants")
+        .progress_chars("━╸─")
 }

@@ -21,6 +21,9 @@ use std::time::Duration;
 
 /// What was released, one line an entry.
 pub const LEDGER: &str = "ledger.jsonl";
+/// What a round that is under way has released, once its silos were asked: it stands there until the round is
+/// recorded, so that a run which is stopped in between and never gone on with counts as having spent it.
+pub const UNDER_WAY: &str = "under-way.jsonl";
 /// What happened, one line an event.
 pub const EVENTS: &str = "events.jsonl";
 

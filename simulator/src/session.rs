@@ -10,7 +10,7 @@ use crate::folder::{self, FolderError, RunFolder};
 use crate::gate::gate;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::recorder::{EVENTS, Recorder};
+use crate::recorder::{EVENTS, Recorder, UNDER_WAY};
 use crate::shadow;
 use crate::statement::Statement;
 use crate::tables;
@@ -245,14 +245,21 @@ pub fn carry_on(
         let event = recorder.round(Round::UNTRAINED, &model, &nobody, &[], course, &start)?;
         tell(&recorder, event, progress)?;
     }
+    if let Some(figures) = recorder.rounds().last() {
+        federation.recorded(figures);
+    }
     let mut clock = Instant::now();
     let end = loop {
-        if interrupt.is_asked_for() {
+        if federation.is_remote() {
+            // Its silos must not be asked for a round before the one before is on disk.
             folder.settle()?;
-            progress.end();
-            return Err(interrupted(folder, &recorder, progress));
         }
-        match federation.advance(progress)? {
+        match federation.advance(progress, interrupt)? {
+            Progressed::Interrupted => {
+                folder.settle()?;
+                progress.end();
+                return Err(interrupted(folder, &recorder, progress));
+            }
             Progressed::Finished(end) => break *end,
             Progressed::Round(outcome) => {
                 let checkpoint = federation.checkpoint();
@@ -264,6 +271,9 @@ pub fn carry_on(
                     Course::new(&outcome.missing, outcome.attempts, federation.traffic()),
                     &checkpoint,
                 )?;
+                if let Some(figures) = recorder.rounds().last() {
+                    federation.recorded(figures);
+                }
                 let seconds = clock.elapsed().as_secs_f64();
                 clock = Instant::now();
                 folder.jot(
@@ -390,7 +400,8 @@ pub fn write_report(
     )?;
     folder.write(REPORT_HTML, report.to_html())?;
     folder.seal(REPORT_JSON, report.to_json())?;
-    folder.settle()
+    folder.settle()?;
+    Ok(folder.discard(UNDER_WAY)?)
 }
 
 /// How the process of such a run ends.

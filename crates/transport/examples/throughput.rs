@@ -76,6 +76,7 @@ fn over_link(model: &ModelVector) -> Duration {
     let task = ToSilo::Train(Task {
         round: Round(1),
         model: model.clone(),
+        clip_norm: None,
     });
     let (address, at) = mpsc::channel();
     let server = std::thread::spawn(move || {

@@ -48,6 +48,16 @@ impl Coordinator {
         self.advance(now);
     }
 
+    /// Takes in that the driver has closed the door on `silo`, for `reason`: the attempt under way does not wait
+    /// for it. The next one does, unless it is told again.
+    pub fn handle_shut_out(&mut self, now: Duration, silo: SiloId, reason: Refusal) {
+        self.advance(now);
+        if let Phase::Open(open) = &mut self.phase {
+            open.put_out(silo, Missing::Refused(reason));
+        }
+        self.advance(now);
+    }
+
     fn handle_join(&mut self, from: SiloId, join: Join) -> Result<News, Refusal> {
         let Join {
             version,

@@ -6,7 +6,7 @@ use crate::args::OutputArgs;
 use crate::commands;
 use crate::exit::{Exit, Failure};
 use crate::folder::{self, FolderError};
-use crate::recorder::LEDGER;
+use crate::recorder::{LEDGER, UNDER_WAY};
 use crate::session;
 use crate::statement::{self, Everybody, MOST_WORK, RELATION};
 use accounting::{
@@ -250,20 +250,31 @@ fn same(a: Epsilon, b: Epsilon) -> bool {
     }
 }
 
-/// Every line of the ledger.
+/// Every line of the ledger, and what a round has released that was under way when the run was stopped.
 fn entries(path: &Path) -> Result<Vec<LedgerEntry>, Failure> {
-    let file = path.join(LEDGER);
+    let mut entries = lines(&path.join(LEDGER))?;
+    let recorded = entries.last().map_or(0, LedgerEntry::round);
+    let under_way = lines(&path.join(UNDER_WAY))?;
+    entries.extend(
+        under_way
+            .into_iter()
+            .filter(|entry| entry.round() > recorded),
+    );
+    Ok(entries)
+}
+
+fn lines(file: &Path) -> Result<Vec<LedgerEntry>, Failure> {
     if !file.exists() {
         // A run that released nothing has written no line.
         return Ok(Vec::new());
     }
-    let bytes = folder::read(&file)?;
+    let bytes = folder::read(file)?;
     let text = String::from_utf8_lossy(&bytes);
     let entry = |(line, text): (usize, &str)| {
         serde_json::from_str(text).map_err(|error| {
             let what = format!("line {}: {error}", line + 1);
             FolderError::Damaged {
-                path: file.clone(),
+                path: file.to_owned(),
                 what,
             }
             .into()

@@ -103,6 +103,7 @@ fn run(
     };
     let mut driver = driver::in_memory(&federation, start)?;
     let quiet = Progress::quiet();
+    let nobody = Interrupt::default();
     let look = |round: Round, model: &ModelVector| {
         observer
             .signals(round, model, observer.kinds())
@@ -115,8 +116,10 @@ fn run(
                 "interrupted while shadow federations are trained; those that are done are kept";
             return Err(Failure::new(Exit::Interrupted, message));
         }
-        match driver.advance(&quiet)? {
+        match driver.advance(&quiet, &nobody)? {
             Progressed::Round(outcome) => seen.push(look(outcome.round, &outcome.model)?),
+            // Nobody interrupts a shadow but `stop`.
+            Progressed::Interrupted => {}
             Progressed::Finished(..) if seen.len() as u32 == federation.schedule.rounds + 1 => {
                 return Ok(seen);
             }

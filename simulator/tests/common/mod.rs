@@ -202,7 +202,7 @@ fn all_files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// The files of a run folder that must not depend on when or where it was run.
 pub fn lasting_files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = all_files(folder);
-    for passing in ["timings.jsonl", "origin.json", ".lock"] {
+    for passing in ["timings.jsonl", "origin.json", "serve.json", ".lock"] {
         files.remove(Path::new(passing));
     }
     files

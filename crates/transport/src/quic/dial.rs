@@ -1,5 +1,6 @@
 //! The silo's end: connecting to the coordinator.
 
+use super::limits::INTRODUCTION;
 use super::{Credentials, Farewell, Limits, Parting, Peer, QuicLink, Why, tls};
 use primitives::Digest;
 use quinn::{ConnectError, Endpoint};
@@ -51,10 +52,12 @@ pub async fn dial_speaking(
     };
     let endpoint = Endpoint::client(here).map_err(|error| broken(&error))?;
     let server = Peer::Coordinator.dns_name(credentials.federation());
-    let connection = endpoint
+    let connecting = endpoint
         .connect_with(config, address, &server)
-        .map_err(|error: ConnectError| broken(&error))?
+        .map_err(|error: ConnectError| broken(&error))?;
+    let connection = tokio::time::timeout(INTRODUCTION, connecting)
         .await
+        .map_err(|_| Parting::Silent)?
         .map_err(|error| Parting::of(&error, None))?;
     let shown = connection
         .peer_identity()

@@ -24,17 +24,21 @@ pub(super) const FRAMES_AHEAD: usize = 2;
 /// Bytes that QUIC keeps for the reader, or keeps until the peer has them, on each connection.
 pub(super) const WINDOW: u32 = 8 << 20;
 
+/// How long a handshake, and the silo's first words after it, may take.
+pub(super) const INTRODUCTION: Duration = Duration::from_secs(10);
+
 impl Limits {
     /// Limits for messages that carry at most `values` values, of which one a round is expected.
     ///
     /// A message may be repeated some times over, as happens when a connection was lost, and may come with a
     /// few dozen small ones.
     pub fn for_vectors(values: u64, silence: Duration) -> Self {
-        let frames = 1 + values.div_ceil(CHUNK_VALUES as u64);
-        let bytes = 4 * values + frames * (HEADER_BYTES as u64 + 64);
+        // A summand's values are integers of up to 64 bits.
+        let frames = 1 + 2 * values.div_ceil(CHUNK_VALUES as u64);
+        let bytes = 8 * values + frames * (HEADER_BYTES as u64 + 64);
         Self {
             frame_bytes: MAX_FRAME_BYTES,
-            unasked_frames: u32::try_from(64 + 4 * frames).unwrap_or(u32::MAX),
+            unasked_frames: u32::try_from(128 + 4 * frames).unwrap_or(u32::MAX),
             unasked_bytes: 4 * bytes + (1 << 20),
             waiting_bytes: 2 * MAX_FRAME_BYTES as usize,
             silence,

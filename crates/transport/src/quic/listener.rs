@@ -1,20 +1,17 @@
 //! The coordinator's end: who comes in, and who is turned away.
 
 use super::credentials::holder;
+use super::limits::INTRODUCTION;
 use super::{Credentials, Farewell, KeyError, Limits, Parting, Peer, QuicLink, Why, tls};
 use primitives::SiloId;
 use quinn::{Connection, Endpoint, Incoming};
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 /// Handshakes at the same time; whoever comes beyond them is told to come again.
 const HANDSHAKES: usize = 64;
-
-/// How long a handshake and the silo's first words may take.
-const INTRODUCTION: Duration = Duration::from_secs(10);
 
 /// Visits that wait for the driver.
 const VISITS: usize = 16;
