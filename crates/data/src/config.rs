@@ -49,6 +49,28 @@ impl From<Fraction> for f64 {
     }
 }
 
+/// How it is decided who of the evaluated subjects is a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MembershipLaw {
+    /// Exactly `member_fraction` of them, rounded, drawn at random.
+    #[default]
+    Share,
+    /// Each by a coin of its own that falls with chance `member_fraction`: what audits in one run need, whose
+    /// statistics do not hold if one subject's place tells of another's.
+    Coins,
+}
+
+impl MembershipLaw {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands out a reference"
+    )]
+    const fn is_share(&self) -> bool {
+        matches!(self, Self::Share)
+    }
+}
+
 /// Where the records come from and which part the people in them play.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +83,9 @@ pub struct DataConfig {
     /// Share of the evaluated subjects whose records are trained on; the others are non-members.
     #[serde(default = "DataConfig::member_fraction")]
     pub member_fraction: Fraction,
+    /// How it is decided who is a member.
+    #[serde(default, skip_serializing_if = "MembershipLaw::is_share")]
+    pub membership_law: MembershipLaw,
     /// Share of all subjects who are the population. Unset: the published test split if there is one,
     /// otherwise [`DataConfig::POPULATION_FRACTION`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +118,7 @@ impl DataConfig {
             source,
             membership: None,
             member_fraction: Self::member_fraction(),
+            membership_law: MembershipLaw::Share,
             population_fraction: None,
             fresh_fraction: Self::fresh_fraction(),
             records_per_adversary: Self::records_per_adversary(),

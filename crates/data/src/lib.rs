@@ -33,7 +33,7 @@ mod synthetic;
 
 pub use adversary::AdversaryRecords;
 pub use builtin::{BuiltIn, built_ins};
-pub use config::{DataConfig, Fraction, FractionError};
+pub use config::{DataConfig, Fraction, FractionError, MembershipLaw};
 pub use dataset::{Dataset, DatasetParts, NaturalSilos, Split};
 pub use enrolment::{Enrolment, EnrolmentConfig};
 pub use error::DataError;

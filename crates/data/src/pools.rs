@@ -9,12 +9,12 @@
 //! are what an adversary with fresh records of a subject holds. As the division knows nothing of
 //! membership, members and non-members are exchangeable when the model has learnt nothing.
 
-use crate::config::{DataConfig, Fraction};
+use crate::config::{DataConfig, Fraction, MembershipLaw};
 use crate::division::{divide, most_of, share_of};
 use crate::{Dataset, Enrolment, Split, SubjectIndex};
 use primitives::{RecordId, Role, Seed, Stream, SubjectId};
-use rand::Rng;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 
 /// The subjects of a run by the part they play, and the records that go with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -287,6 +287,11 @@ impl Pools {
         } else {
             evaluated.len()
         };
+        if config.membership_law == MembershipLaw::Coins {
+            let coin = |_: &SubjectId| rng.random_bool(fraction);
+            (self.members, self.non_members) = evaluated.into_iter().partition(coin);
+            return;
+        }
         evaluated.shuffle(&mut rng);
         self.non_members = evaluated.split_off(share.clamp(1, most));
         self.members = evaluated;

@@ -37,6 +37,31 @@ fn config(keys: &str) -> DataConfig {
     toml::from_str(&format!("source = \"heart_disease\"\n{keys}")).unwrap()
 }
 
+#[test]
+fn coins_fall_for_each_subject_on_its_own_and_move_nobody_else() {
+    let dataset = dataset(&[4; 400], None);
+    let (share, coins) = (config(""), config("membership_law = \"coins\""));
+    let draw = |config: &DataConfig, seed| {
+        Pools::draw(&dataset, config, &Seed::from_number(seed)).unwrap()
+    };
+    // 320 subjects are evaluated: a share is always half of them, coins hardly ever.
+    let counts = |config: &DataConfig| -> Vec<usize> {
+        let members = |seed| draw(config, seed).members().len();
+        (0..200).map(members).collect()
+    };
+    assert!(counts(&share).iter().all(|&count| count == 160));
+    let counts = counts(&coins);
+    let mean = counts.iter().sum::<usize>() as f64 / 200.0;
+    let square = |&count: &usize| (count as f64 - 160.0).powi(2);
+    let variance = counts.iter().map(square).sum::<f64>() / 200.0;
+    // Binomial(320, 1/2): mean 160 ± 0.63, variance 80 ± 8; five deviations, a chance below 1e-6 each.
+    assert!((mean - 160.0).abs() < 3.2, "{mean}");
+    assert!((variance - 80.0).abs() < 40.0, "{variance}");
+    let (a, b) = (draw(&share, 1), draw(&coins, 1));
+    assert_eq!(a.population(), b.population());
+    assert_eq!((a.kept(), a.held_out()), (b.kept(), b.held_out()));
+}
+
 proptest! {
     #[test]
     fn pools_part_the_subjects_and_their_records(
