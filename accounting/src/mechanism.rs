@@ -300,6 +300,42 @@ impl Mechanism {
         matches!(self, Self::SiloNoise { .. } | Self::DistributedNoise { .. })
     }
 
+    /// The same with its noise multiplied by `factor`: what an audit holds against the readings of a run.
+    #[must_use]
+    pub fn noise_scaled(&self, factor: f64) -> Self {
+        let mut scaled = *self;
+        match &mut scaled {
+            Self::None => {}
+            Self::Record {
+                noise_multiplier, ..
+            }
+            | Self::Group {
+                noise_multiplier, ..
+            }
+            | Self::AveragedGradient {
+                noise_multiplier, ..
+            }
+            | Self::SubjectSampling {
+                noise_multiplier, ..
+            }
+            | Self::SiloNoise { noise_multiplier }
+            | Self::DistributedNoise {
+                noise_multiplier, ..
+            } => {
+                *noise_multiplier = noise_multiplier.scaled(factor);
+            }
+            Self::AdaptiveClip {
+                gradient_noise,
+                count_noise,
+                ..
+            } => {
+                *gradient_noise = gradient_noise.scaled(factor);
+                *count_noise = count_noise.scaled(factor);
+            }
+        }
+        scaled
+    }
+
     /// Why a release of this kind promises `unit` nothing, in words; `None` if it does promise something.
     pub fn why_infinite(&self, unit: PrivacyUnit) -> Option<&'static str> {
         match (self.without_count(), unit) {

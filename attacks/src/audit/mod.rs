@@ -10,6 +10,7 @@
 //! | [`Auditor::GaussianDp`] | the same | a bound if the mechanism is Gaussian |
 //! | [`Auditor::OneRun`] | one run, each canary in by its own fair coin | a bound |
 //! | [`Auditor::GaussianOneRun`] | the same | a bound if the mechanism is Gaussian |
+//! | [`Claim`], [`least_private`] | the same | a bound if the mechanism is the ledger's but for its noise's strength |
 //! | [`Posterior`] | as the first | an estimate |
 //! | [`RatioBound`] | as the first | an estimate, but for Clopper–Pearson |
 //! | [`one_shot_estimate`] | canary directions in the update | an estimate |
@@ -24,18 +25,26 @@
 //! crosses it at the stated confidence is a bug, in the code, in the accounting or in the canaries' coins.
 
 mod choice;
+mod claim;
+mod config;
 mod counts;
 mod f_one_run;
 mod gaussian;
 mod gdp;
+mod law;
+mod noise;
 mod one_run;
 mod one_shot;
 mod posterior;
 mod ratio;
 
 pub use choice::{CanaryScores, ThresholdChoice};
+pub use claim::{Claim, NoiseAtMost, laid_thresholds, least_private};
+pub use config::AuditConfig;
 pub use counts::Counts;
 pub use gaussian::gdp_epsilon;
+pub use law::CanaryLaw;
+pub use noise::{NoiseCheck, NoiseCheckKind, NoiseReadings};
 pub use one_shot::{OneShotError, one_shot_estimate};
 pub use posterior::Posterior;
 pub use ratio::RatioBound;
