@@ -3,7 +3,7 @@
 use crate::{LocalTrainer, SgdPool, TrainError};
 use accounting::Mechanism;
 use data::Dataset;
-use primitives::Seed;
+use primitives::{Probe, Seed};
 use protocol::{Release, SiloUpdate, Task, UpdateMetrics, Weights};
 use std::sync::Arc;
 use training::{LocalPlan, LocalRun};
@@ -26,6 +26,7 @@ pub struct SgdTrainer {
     seed: Seed,
     audience: Audience,
     weights: Weights,
+    probe: Option<Probe>,
 }
 
 /// What a round of `plan` releases, for the plans of the silo and of the coordinator. A trainer emits
@@ -61,7 +62,15 @@ impl SgdTrainer {
             seed,
             audience,
             weights,
+            probe: None,
         }
+    }
+
+    /// The same trainer, whose canaries' readings go to `probe`.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Probe) -> Self {
+        self.probe = Some(probe);
+        self
     }
 
     /// Counts and losses are data: they are told only where nothing is protected.
@@ -98,6 +107,12 @@ impl LocalTrainer for SgdTrainer {
         })?;
         if !run.update.is_finite() {
             return Err(TrainError::NotFinite);
+        }
+        if let Some(probe) = &self.probe
+            && !run.readings.is_empty()
+        {
+            let silo = Some(self.plan.silo());
+            probe.put(task.round, silo, run.readings.clone());
         }
         Ok(SiloUpdate {
             round: task.round,

@@ -17,8 +17,8 @@ mod strategy;
 mod traffic;
 
 pub use aggregator::{
-    Aggregate, AggregateError, Aggregator, AggregatorConfig, ClippedNoisedSum, CoordinateMedian,
-    TrimmedMean, WeightedMean,
+    Aggregate, AggregateError, Aggregator, AggregatorConfig, CentralCanaries, CentralCanary,
+    ClippedNoisedSum, CoordinateMedian, Push, TrimmedMean, WeightedMean,
 };
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, RestoreError};
 pub use clip_norm::ClipNormLaw;

@@ -16,9 +16,11 @@ mod keystream;
 mod model;
 pub mod noise;
 pub mod normal;
+mod probe;
 mod seed;
 
 pub use digest::Digest;
 pub use ids::{RecordId, Round, SiloId, SubjectId};
 pub use model::{ModelLengthError, ModelVector};
+pub use probe::{Probe, Readings};
 pub use seed::{Role, Seed, Stream};

@@ -5,8 +5,11 @@ pub mod architecture;
 mod arrangement;
 mod backend;
 mod batch;
+mod canary;
 mod clipping;
 mod evaluator;
+#[cfg(feature = "planted-faults")]
+mod fault;
 pub mod foreign;
 mod fused;
 mod local_plan;
@@ -26,8 +29,11 @@ pub use adaptive_clip::{AdaptiveClip, AdaptiveClipError};
 pub use architecture::{Architecture, LayerSpec};
 pub use backend::{Backend, BackendError};
 pub use batch::{Batch, NetworkError};
+pub use canary::{Canary, CanaryKind};
 pub use clipping::{ClipBound, ClipReport, ClipStyle, Clipping};
 pub use evaluator::{Evaluator, accuracy};
+#[cfg(feature = "planted-faults")]
+pub use fault::Fault;
 pub use fused::FusedNetwork;
 pub use local_plan::{LocalPlan, PlanError, Protection};
 pub use local_sgd::{LocalRun, LocalSgd};

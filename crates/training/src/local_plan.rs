@@ -3,9 +3,11 @@
 //! The plan holds the sampler, the clipping and the noise of a local step, and the [`Mechanism`] that says what
 //! they are. All of them are read off one [`Protection`], so what is done and what is accounted cannot differ.
 
+#[cfg(feature = "planted-faults")]
+use crate::Fault;
 use crate::{
-    AdaptiveClip, Batches, ClipBound, ClipStyle, Clipping, Optimizer, Schedule, TrainingConfig,
-    sampling,
+    AdaptiveClip, Batches, Canary, ClipBound, ClipStyle, Clipping, Optimizer, Schedule,
+    TrainingConfig, sampling,
 };
 use accounting::mechanism::ClippedStep;
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier, SamplingRate};
@@ -147,6 +149,9 @@ pub struct LocalPlan {
     learning_rate: f64,
     schedule: Schedule,
     optimizer: Optimizer,
+    canaries: Vec<Canary>,
+    #[cfg(feature = "planted-faults")]
+    fault: Option<Fault>,
 }
 
 impl LocalPlan {
@@ -197,6 +202,9 @@ impl LocalPlan {
             learning_rate: config.learning_rate,
             schedule: config.schedule,
             optimizer: config.optimizer,
+            canaries: Vec::new(),
+            #[cfg(feature = "planted-faults")]
+            fault: None,
         })
     }
 
@@ -226,6 +234,28 @@ impl LocalPlan {
         self.protection.bound().map(|(norm, _)| norm)
     }
 
+    /// The same plan with an auditor's canaries beside the silo's records. They change neither what is divided by
+    /// nor the ledger.
+    #[must_use]
+    pub fn with_canaries(mut self, canaries: Vec<Canary>) -> Self {
+        self.canaries = canaries;
+        self
+    }
+
+    /// The same plan, carried out wrongly.
+    #[cfg(feature = "planted-faults")]
+    #[must_use]
+    pub const fn with_fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    /// The mistake that the plan is carried out with.
+    #[cfg(feature = "planted-faults")]
+    pub(crate) const fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
     /// What one local step of this plan is, for the ledger.
     pub fn mechanism(&self) -> Mechanism {
         let (Batches::Poisson(sampling_rate), Some((_, z))) =
@@ -251,6 +281,10 @@ impl LocalPlan {
 
     /// What one local step clips.
     pub fn clipping(&self) -> Clipping {
+        #[cfg(feature = "planted-faults")]
+        if self.fault == Some(Fault::ClipPerBatch) {
+            return Clipping::Nothing;
+        }
         let bound = |norm| ClipBound {
             norm,
             style: self.clip_style,
@@ -271,6 +305,16 @@ impl LocalPlan {
 
     /// Deviation of the noise that is added to each entry of the clipped sum.
     pub fn noise_deviation(&self) -> f64 {
+        #[cfg(feature = "planted-faults")]
+        match self.fault {
+            Some(Fault::NoiseHalved) => return self.planned_deviation() / 2.0,
+            Some(Fault::ForgetfulSilo(silo)) if silo == self.silo => return 0.0,
+            _ => {}
+        }
+        self.planned_deviation()
+    }
+
+    fn planned_deviation(&self) -> f64 {
         let Some((norm, z)) = self.protection.bound() else {
             return 0.0;
         };
@@ -329,6 +373,28 @@ impl LocalPlan {
         self.steps
     }
 
+    /// The auditor's canaries.
+    pub fn canaries(&self) -> &[Canary] {
+        &self.canaries
+    }
+
+    /// How records and subjects are protected.
+    pub const fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// The chance that a unit joins a step; `None` if batches have a size.
+    pub(crate) const fn joining_rate(&self) -> Option<f64> {
+        let Batches::Poisson(rate) = self.batches else {
+            return None;
+        };
+        #[cfg(feature = "planted-faults")]
+        if matches!(self.fault, Some(Fault::RateDoubled)) {
+            return Some((2.0 * rate.get()).min(1.0));
+        }
+        Some(rate.get())
+    }
+
     /// How a batch is drawn.
     pub const fn batches(&self) -> Batches {
         self.batches
@@ -345,21 +411,16 @@ impl LocalPlan {
     }
 
     /// Puts a random batch into `rows`: places in [`LocalPlan::records`], in order.
-    pub(crate) fn draw_poisson(
-        &self,
-        rate: SamplingRate,
-        rng: &mut impl rand::Rng,
-        rows: &mut Vec<u32>,
-    ) {
+    pub(crate) fn draw_poisson(&self, rate: f64, rng: &mut impl rand::Rng, rows: &mut Vec<u32>) {
         let Protection::SubjectSampling {
             records_per_subject,
             ..
         } = self.protection
         else {
-            return sampling::poisson(self.records.len(), rate.get(), rng, rows);
+            return sampling::poisson(self.records.len(), rate, rng, rows);
         };
         let (mut joined, mut chosen) = (Vec::new(), Vec::new());
-        sampling::poisson(self.subject_ends.len(), rate.get(), rng, &mut joined);
+        sampling::poisson(self.subject_ends.len(), rate, rng, &mut joined);
         rows.clear();
         for subject in joined.into_iter().map(|subject| subject as usize) {
             let start = if subject == 0 {

@@ -1,5 +1,6 @@
 //! The local steps of one silo in one round.
 
+use crate::canary::CanaryRound;
 use crate::clipping::ROUNDING_MARGIN;
 use crate::optimizer::OptimizerState;
 use crate::sampling;
@@ -42,6 +43,8 @@ pub struct LocalRun {
     pub clip_norm: Option<ClipNorm>,
     /// Sums over the steps. Not protected: for the eyes of the simulation alone.
     pub clipping: ClipReport,
+    /// What the auditor read, step by step and in each step by canary. Not protected either.
+    pub readings: Vec<f32>,
 }
 
 impl LocalSgd {
@@ -79,6 +82,7 @@ impl LocalSgd {
         let stream = |role| seed.stream(Stream::silo(role, plan.silo(), round));
         let (mut draws, mut noise) = (stream(Role::Sampling), stream(Role::Noise));
         let mut count_noise = stream(Role::CountNoise);
+        let mut canaries = CanaryRound::new(plan, seed, round);
         let mut plan = Cow::Borrowed(plan);
         if let (Some(norm), Some(_)) = (clip_norm, plan.adaptive_clip()) {
             plan.to_mut().set_clip_norm(norm);
@@ -91,9 +95,13 @@ impl LocalSgd {
         for _ in 0..plan.steps() {
             self.draw(&plan, &mut order, &mut draws);
             self.gather(&plan, dataset);
-            let report = self.gradient(&plan, &model)?;
+            #[cfg(feature = "planted-faults")]
+            if plan.fault() == Some(crate::Fault::NoiseReused) {
+                noise = stream(Role::Noise);
+            }
+            let report = self.gradient(&plan, &model, &mut canaries)?;
             clipping.add(&report);
-            self.descend(&plan, rate, &mut noise, model.as_mut_slice());
+            self.descend(&plan, rate, &mut canaries, &mut noise, model.as_mut_slice());
             if let Some(norm) = next_clip_norm(&plan, &report, &mut count_noise) {
                 plan.to_mut().set_clip_norm(norm);
             }
@@ -108,13 +116,17 @@ impl LocalSgd {
             mechanism: plan.mechanism(),
             clip_norm: plan.adaptive_clip().and(plan.clip_norm()),
             clipping,
+            readings: canaries.into_readings(),
         })
     }
 
     /// Draws the step's rows.
     fn draw(&mut self, plan: &LocalPlan, order: &mut Order, rng: &mut ChaCha20Rng) {
         match plan.batches() {
-            Batches::Poisson(rate) => plan.draw_poisson(rate, rng, &mut self.rows),
+            Batches::Poisson(rate) => {
+                let rate = plan.joining_rate().unwrap_or(rate.get());
+                plan.draw_poisson(rate, rng, &mut self.rows);
+            }
             Batches::Shuffled(size) => {
                 order.next(plan.records().len(), size, rng, &mut self.rows);
             }
@@ -139,6 +151,7 @@ impl LocalSgd {
         &mut self,
         plan: &LocalPlan,
         model: &ModelVector,
+        canaries: &mut CanaryRound<'_>,
     ) -> Result<ClipReport, NetworkError> {
         let batch = Batch {
             features: &self.batch.features,
@@ -147,22 +160,50 @@ impl LocalSgd {
         };
         self.gradient.fill(0.0);
         let (clipping, gradient) = (plan.clipping(), &mut self.gradient);
-        self.network
-            .add_clipped_sum(model.as_slice(), &batch, &clipping, gradient)
+        let report = self
+            .network
+            .add_clipped_sum(model.as_slice(), &batch, &clipping, gradient)?;
+        canaries.push(gradient);
+        #[cfg(feature = "planted-faults")]
+        if plan.fault() == Some(crate::Fault::ClipPerBatch) {
+            clip_mean(plan, gradient);
+        }
+        Ok(report)
     }
 
-    /// Adds the plan's noise to `gradient` and moves the model along it.
-    fn descend(&mut self, plan: &LocalPlan, rate: f64, rng: &mut ChaCha20Rng, model: &mut [f32]) {
-        let divisor = plan.expected_batch().unwrap_or(self.rows.len() as f64);
+    /// What the step's sum is divided by.
+    fn divisor(&self, plan: &LocalPlan) -> f64 {
+        let drawn = self.rows.len() as f64;
+        #[cfg(feature = "planted-faults")]
+        if plan.fault() == Some(crate::Fault::RealisedDenominator) {
+            return drawn.max(1.0);
+        }
+        plan.expected_batch().unwrap_or(drawn)
+    }
+
+    /// Adds the plan's noise to `gradient` and moves the model along it. Canaries are read off what the step releases.
+    fn descend(
+        &mut self,
+        plan: &LocalPlan,
+        rate: f64,
+        canaries: &mut CanaryRound<'_>,
+        rng: &mut ChaCha20Rng,
+        model: &mut [f32],
+    ) {
+        let divisor = self.divisor(plan);
+        let planned = plan.expected_batch().unwrap_or(divisor);
         let deviation = plan.noise_deviation();
         let optimizer = plan.optimizer();
         if deviation > 0.0 && optimizer == Optimizer::Sgd {
             let factor = (-rate / divisor) as f32;
-            return noise::descend(rng, deviation, &self.gradient, factor, model);
+            canaries.mark(model);
+            noise::descend(rng, deviation, &self.gradient, factor, model);
+            return canaries.read_step(model, planned / rate);
         }
         if deviation > 0.0 {
             noise::add(rng, deviation, &mut self.gradient);
         }
+        canaries.read(&self.gradient, planned / divisor);
         let gradient = (&self.gradient[..], divisor);
         self.state.step(optimizer, rate, gradient, deviation, model);
     }
@@ -184,6 +225,18 @@ fn next_clip_norm(
     // Averages over a subject are sums of rounded parts: what they may be off by is taken off.
     let count = report.balance * (1.0 - ROUNDING_MARGIN) + plan.count_deviation() * normal[0];
     Some(adaptive.next(norm, 0.5 + count / expected))
+}
+
+/// Shortens the sum so that the mean is no longer than the clip norm: what must not be done instead of clipping
+/// each unit.
+#[cfg(feature = "planted-faults")]
+fn clip_mean(plan: &LocalPlan, gradient: &mut [f32]) {
+    let (Some(clip), Some(batch)) = (plan.clip_norm(), plan.expected_batch()) else {
+        return;
+    };
+    let squares = gradient.iter().map(|&value| f64::from(value).powi(2));
+    let factor = (clip.get() * batch / squares.sum::<f64>().sqrt()).min(1.0) as f32;
+    gradient.iter_mut().for_each(|value| *value *= factor);
 }
 
 /// A shuffled order of all rows, read from front to back and shuffled anew at its end.

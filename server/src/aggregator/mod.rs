@@ -4,11 +4,13 @@
 //! which updates arrive cannot change a byte of the result. What needs no update twice keeps none: a mean
 //! of a thousand silos takes the memory of one.
 
+mod canary;
 mod config;
 mod mean;
 mod noised_sum;
 mod order;
 
+pub use canary::{CentralCanaries, CentralCanary, Push};
 pub use config::AggregatorConfig;
 pub use mean::WeightedMean;
 pub use noised_sum::ClippedNoisedSum;

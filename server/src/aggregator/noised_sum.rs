@@ -1,9 +1,10 @@
 //! Silo noise: the coordinator clips each silo's whole update and adds noise to their sum.
 
-use super::{Aggregate, AggregateError, Aggregator};
+use super::{Aggregate, AggregateError, Aggregator, CentralCanaries};
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier};
 use primitives::{ModelVector, Role, Round, Seed, SiloId, Stream, normal};
 use protocol::SiloUpdate;
+use std::collections::BTreeSet;
 
 /// `(Σ clip(Δᵢ, C) + N(0, (zC)² I)) / n`, with `clip(Δ, C) = Δ · min(1, C / ‖Δ‖₂)` and `n` the cohort's
 /// size as planned, a constant: never the number of updates that came.
@@ -21,6 +22,7 @@ pub struct ClippedNoisedSum {
     noise_multiplier: NoiseMultiplier,
     cohort_size: usize,
     seed: Seed,
+    canaries: Option<CentralCanaries>,
 }
 
 impl ClippedNoisedSum {
@@ -41,7 +43,15 @@ impl ClippedNoisedSum {
             noise_multiplier,
             cohort_size,
             seed,
+            canaries: None,
         }
+    }
+
+    /// The same aggregator with an auditor's canaries beside every cohort; they do not change what is divided by.
+    #[must_use]
+    pub fn with_canaries(mut self, canaries: CentralCanaries) -> Self {
+        self.canaries = Some(canaries);
+        self
     }
 }
 
@@ -51,7 +61,7 @@ impl Aggregator for ClippedNoisedSum {
             how: self.clone(),
             round,
             sum: vec![0.0; parameters],
-            updates: 0,
+            cohort: BTreeSet::new(),
         })
     }
 
@@ -68,23 +78,28 @@ struct ClippedSum {
     how: ClippedNoisedSum,
     round: Round,
     sum: Vec<f64>,
-    updates: usize,
+    cohort: BTreeSet<SiloId>,
 }
 
 impl Aggregate for ClippedSum {
     fn add(&mut self, update: &SiloUpdate) {
-        self.updates += 1;
-        let factor = clip_factor(&update.delta, self.how.clip_norm);
+        self.cohort.insert(update.silo);
+        let factor = clip_factor(update.delta.l2_norm(), self.how.clip_norm);
         for (total, &delta) in self.sum.iter_mut().zip(update.delta.as_slice()) {
             *total += factor * f64::from(delta);
         }
     }
 
     fn finish(&mut self) -> Result<ModelVector, AggregateError> {
-        let (how, sum) = (&self.how, &self.sum);
-        if self.updates == 0 {
+        if self.cohort.is_empty() {
             return Err(AggregateError::Empty);
         }
+        let (how, round, cohort) = (&self.how, self.round, &self.cohort);
+        let before = how
+            .canaries
+            .as_ref()
+            .map(|canaries| canaries.push(round, how.clip_norm, cohort, &mut self.sum));
+        let sum = &self.sum;
         let mut noise = vec![0.0_f64; sum.len()];
         let stream = Stream {
             role: Role::CentralNoise,
@@ -94,6 +109,10 @@ impl Aggregate for ClippedSum {
         normal::fill(&mut how.seed.stream(stream), &mut noise);
         let deviation = how.noise_multiplier.get() * how.clip_norm.get();
         let count = how.cohort_size as f64;
+        if let (Some(canaries), Some(before)) = (&how.canaries, before) {
+            let noised = |at: usize| sum[at] + deviation * noise[at];
+            canaries.read(self.round, how.clip_norm, &before, noised);
+        }
         let noised = sum
             .iter()
             .zip(&noise)
@@ -105,13 +124,12 @@ impl Aggregate for ClippedSum {
     }
 }
 
-/// What `delta` is multiplied with so that no rounding leaves it longer than `clip`.
+/// What an update of length `norm` is multiplied with so that no rounding leaves it longer than `clip`.
 ///
 /// A sum of `n` squares in `f64` is off by at most `n · 2⁻⁵³` of itself, `1e-7` for a billion
 /// parameters; the factor aims below the bound by more than that. An update without a finite norm
 /// does not join.
-fn clip_factor(delta: &ModelVector, clip: ClipNorm) -> f64 {
-    let norm = delta.l2_norm();
+pub(super) fn clip_factor(norm: f64, clip: ClipNorm) -> f64 {
     let bound = clip.get() * (1.0 - 1e-6);
     if norm <= bound {
         1.0
@@ -179,6 +197,49 @@ mod tests {
             aggregator.mechanism(),
             Some(Mechanism::SiloNoise { noise_multiplier })
         );
+    }
+
+    #[test]
+    fn a_canary_pushes_by_the_clip_norm_and_its_reading_is_the_push_and_the_noise() {
+        use crate::{CentralCanaries, CentralCanary, Push};
+        let canary = |coordinate, silos, push| CentralCanary {
+            coordinate,
+            silos: (0..silos).map(SiloId).collect(),
+            push,
+        };
+        let canaries = CentralCanaries {
+            canaries: vec![
+                canary(1, 1, Push::Forth),
+                canary(2, 3, Push::Back),
+                canary(3, 1, Push::None),
+            ],
+            probe: primitives::Probe::default(),
+        };
+        let zeros = [0.0; 4];
+        let real = updates(&[(&[0.3, -0.4, 0.1, 0.2], 1.0), (&zeros, 1.0)]);
+        for round in [Round(2), Round(3)] {
+            let quiet = aggregator(2.0, 0.0, 1).with_canaries(canaries.clone());
+            let sum = quiet.aggregate(round, &real).unwrap();
+            let sign = if round == Round(2) { 1.0 } else { -1.0 };
+            // Of the three silos of the second canary two take part.
+            let expected = [0.3, -0.4 + sign * 2.0, 0.1 - sign * 4.0, 0.2];
+            for (found, expected) in sum.as_slice().iter().zip(expected) {
+                assert!((found - expected).abs() < 2e-5, "{sum:?}");
+            }
+            let readings = canaries.probe.take(round).remove(&None).unwrap();
+            for (found, expected) in readings.iter().zip([1.0, -2.0, 0.0]) {
+                assert!((found - expected).abs() < 2e-5, "{readings:?}");
+            }
+        }
+        let noisy = aggregator(2.0, 1.5, 1);
+        let plain = noisy.aggregate(Round(2), &real).unwrap();
+        noisy
+            .with_canaries(canaries.clone())
+            .aggregate(Round(2), &real)
+            .unwrap();
+        let readings = canaries.probe.take(Round(2)).remove(&None).unwrap();
+        let noise = f64::from(plain.as_slice()[3]) - 0.2;
+        assert!((f64::from(readings[2]) - noise / 2.0).abs() < 1e-6);
     }
 
     proptest! {
