@@ -33,6 +33,7 @@ catalog![
     "strong-attacks",
     "curious-server",
     "outages",
+    "audit",
     "roles",
     "bench-j1",
     "bench-j2",

@@ -36,6 +36,7 @@ pub(crate) fn faults(scenario: &Scenario) -> Vec<Fault> {
     training(scenario, &mut faults);
     privacy(scenario, &mut faults);
     adversary(scenario, &mut faults);
+    audit(scenario, &mut faults);
     gates(scenario, &mut faults);
     faults
 }
@@ -352,6 +353,30 @@ fn adversary(scenario: &Scenario, faults: &mut Vec<Fault>) {
     if view == View::SiloUpdates && scenario.attacks.is_empty() {
         let message = "the adversary's view is set, but there is no attack; add an [[attacks]] table, e.g. kind = \"loss-threshold\"";
         faults.push(Fault::new("adversary.view", message));
+    }
+}
+
+fn audit(scenario: &Scenario, faults: &mut Vec<Fault>) {
+    if scenario.audit.is_some() && !scenario.privacy.protection.is_on() {
+        let message = "protection = \"none\" promises nothing, so there is nothing that an audit could refute; remove \
+                       the [audit] table, or choose a protection";
+        faults.push(Fault::new("audit", message));
+    }
+    if scenario.audit.is_some() && scenario.privacy.adaptive_clip.is_some() {
+        let message = "canaries push by a clip norm that is known beforehand: give clip_norm as one number, or remove the \
+                       [audit] table";
+        faults.push(Fault::new("audit", message));
+    }
+    if scenario.audit.is_some()
+        && matches!(
+            scenario.privacy.protection,
+            Protection::DistributedNoise { .. }
+        )
+    {
+        let message = "protection = \"distributed-noise\" adds its noise in shares to sums that nobody may look into, so \
+                       there is nothing that an auditor could read; audit the same scenario with \"silo-noise\", or \
+                       remove the [audit] table";
+        faults.push(Fault::new("audit", message));
     }
 }
 

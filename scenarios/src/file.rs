@@ -9,6 +9,7 @@ use crate::network::NetworkConfig;
 use crate::overrides;
 use crate::privacy::PrivacyConfig;
 use attacks::AttackConfig;
+use attacks::audit::AuditConfig;
 use data::DataConfig;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,9 @@ pub struct Scenario {
     /// Attacks, each in both record regimes.
     #[serde(default)]
     pub attacks: Vec<AttackConfig>,
+    /// What is planted to audit the run; nothing if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditConfig>,
     /// Limits that must hold.
     #[serde(default)]
     pub gates: Gates,

@@ -12,6 +12,7 @@
 mod adversary;
 mod attacked;
 mod calibration;
+mod canaries;
 mod catalog;
 mod check;
 mod diagnosis;
@@ -30,6 +31,7 @@ mod sight;
 mod world;
 
 pub use adversary::AdversaryConfig;
+pub use canaries::{CanaryRoster, Planted};
 pub use catalog::{Entry, entries, find};
 pub use diagnosis::{Fault, ScenarioError};
 pub use federation::{FederationConfig, OnLostQuorum};

@@ -1,10 +1,12 @@
 //! Who releases what in which round: known before anything is trained.
 
+use crate::canaries::CanaryRoster;
 use crate::diagnosis::{Fault, ScenarioError};
 use crate::file::ScenarioFile;
 use crate::privacy::Protection;
 use crate::world::World;
 use accounting::{Ledger, LedgerEntry, Mechanism, NoiseMultiplier, RecordsPerSilo};
+use attacks::audit::AuditConfig;
 use clients::Audience;
 use primitives::{Round, SiloId, SubjectId};
 use protocol::Release;
@@ -26,6 +28,8 @@ pub struct Schedule {
     pub central: Option<Mechanism>,
     /// Whether anything is protected.
     pub protected: bool,
+    /// Who was planted to audit the run; they are in `locals` already.
+    pub canaries: CanaryRoster,
 }
 
 impl Schedule {
@@ -61,13 +65,46 @@ impl Schedule {
             }
             _ => None,
         };
-        Ok(Self {
+        let mut schedule = Self {
             locals: world.local_plans(file, noise_multiplier)?,
             cohorts,
             rounds: federation.rounds,
             central,
             protected: file.scenario.privacy.protection.is_on(),
-        })
+            canaries: CanaryRoster::default(),
+        };
+        if let Some(config) = &file.scenario.audit {
+            schedule
+                .plant(config, file.scenario.privacy.protection, world)
+                .map_err(|fault| file.error(vec![fault]))?;
+        }
+        Ok(schedule)
+    }
+
+    /// Draws the canaries and puts them beside the records of their silos, or beside the cohorts of a noised sum.
+    fn plant(
+        &mut self,
+        config: &AuditConfig,
+        protection: Protection,
+        world: &World,
+    ) -> Result<(), Fault> {
+        let silos: Vec<SiloId> = self.locals.iter().map(LocalPlan::silo).collect();
+        let parameters = world.architecture.parameters();
+        let holdings = self.holdings();
+        self.canaries = CanaryRoster::draw(
+            config,
+            protection,
+            &world.seed,
+            parameters,
+            &silos,
+            &holdings,
+        )?;
+        if self.central.is_none() {
+            let locals = std::mem::take(&mut self.locals);
+            let planted = locals.into_iter().map(|plan| self.canaries.plant(plan));
+            self.locals = planted.collect();
+        }
+        Ok(())
     }
 
     /// Who sees a silo's update: nobody but the coordinator where noise is added to the sum, and not even that where

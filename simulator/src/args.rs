@@ -68,6 +68,8 @@ pub enum Command {
     /// Make and show the keys with which coordinator and silos know each other
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Audit a finished run: lower bounds on epsilon against the ledger's upper ones, without training again
+    Audit(AuditArgs),
     /// Check a scenario and its data without running it
     Validate(ScenarioArgs),
     /// What a scenario will cost, before anything is trained: noise, epsilon by unit, steps, memory, time
@@ -151,6 +153,10 @@ pub struct MakeArgs {
     /// Remove an earlier run of the same plan and start anew
     #[arg(long)]
     pub fresh: bool,
+    /// A fault that every silo trains with
+    #[cfg(feature = "planted-faults")]
+    #[arg(long, value_name = "FAULT", hide = true)]
+    pub plant: Option<training::Fault>,
     /// How fast to do it.
     #[command(flatten)]
     pub speed: SpeedArgs,
@@ -213,6 +219,29 @@ pub struct AttackArgs {
     /// How fast to do it.
     #[command(flatten)]
     pub speed: SpeedArgs,
+}
+
+/// A finished run to audit.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The run folder, or its name under runs/
+    pub run: PathBuf,
+    /// How often a correct run passes [default: the scenario's, or 0.95]
+    #[arg(long, value_name = "LEVEL", value_parser = confidence)]
+    pub confidence: Option<attacks::Confidence>,
+    /// Rounds that are audited, evenly spaced with the last among them [default: the scenario's, or 5]
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<std::num::NonZeroU32>,
+    /// How fast to do it.
+    #[command(flatten)]
+    pub speed: SpeedArgs,
+}
+
+fn confidence(text: &str) -> Result<attacks::Confidence, String> {
+    let value = text
+        .parse()
+        .map_err(|_| format!("{text:?} is no number: give one between 0 and 1, e.g. 0.95"))?;
+    attacks::Confidence::try_new(value).map_err(|error| error.to_string())
 }
 
 /// A run that is there.

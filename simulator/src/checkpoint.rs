@@ -8,7 +8,7 @@ use crate::exit::Failure;
 use crate::folder::{self, FolderError, RunFolder};
 use accounting::ClipNorm;
 use attacks::{RecordRegime, RoundSignals, SignalKind, SiloRound, SiloSignalKind};
-use primitives::{ModelVector, Round, SiloId};
+use primitives::{ModelVector, Readings, Round, SiloId};
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use server::{Checkpoint, Moments, ServerState};
@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 
 const CHECKPOINTS: &str = "checkpoints";
 const SIGNALS: &str = "signals";
+const CANARIES: &str = "canaries";
+/// The tensor of what was read off the coordinator's sum; those of silos are named by number.
+const COORDINATOR: &str = "coordinator";
 /// The metadata key under which safetensors carries what is no tensor.
 const STATE: &str = "siloscope";
 
@@ -180,6 +183,51 @@ pub fn read_signals(
         .collect()
 }
 
+/// Writes what an auditor read in one round; nothing if it read nothing.
+///
+/// # Errors
+/// If the system refuses.
+pub fn write_readings(
+    folder: &RunFolder,
+    round: Round,
+    readings: &Readings,
+) -> Result<(), FolderError> {
+    if readings.is_empty() {
+        return Ok(());
+    }
+    let name = |silo: Option<SiloId>| {
+        silo.map_or_else(|| COORDINATOR.to_owned(), |silo| format!("{:08}", silo.0))
+    };
+    let tensors = readings
+        .iter()
+        .map(|(silo, values)| (name(*silo), Floats::new(values)))
+        .collect();
+    folder.write(readings_file(round), &serialize(tensors, None))
+}
+
+/// What an auditor read in one round; nothing if the round has no file.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read_readings(folder: &Path, round: Round) -> Result<Readings, FolderError> {
+    let path = folder.join(readings_file(round));
+    if !path.exists() {
+        return Ok(Readings::new());
+    }
+    let bytes = folder::read(&path)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
+    let of_name = |name: &str| {
+        let whose = match name.parse() {
+            Ok(silo) => Some(SiloId(silo)),
+            Err(_) if name == COORDINATOR => None,
+            Err(error) => return Err(damaged(&path, format!("{name}: {error}"))),
+        };
+        let values = values(&tensors, name).map_err(|error| damaged(&path, error))?;
+        Ok((whose, values))
+    };
+    tensors.names().into_iter().map(of_name).collect()
+}
+
 /// The kinds of signal that were recorded of one round; none if it has no file.
 ///
 /// # Errors
@@ -323,6 +371,10 @@ fn file(round: Round) -> PathBuf {
 
 fn signals_file(round: Round) -> PathBuf {
     Path::new(SIGNALS).join(format!("round-{:04}.safetensors", round.0))
+}
+
+fn readings_file(round: Round) -> PathBuf {
+    Path::new(CANARIES).join(format!("round-{:04}.safetensors", round.0))
 }
 
 fn damaged(path: &Path, what: impl std::fmt::Display) -> FolderError {

@@ -2,10 +2,11 @@
 
 use crate::archive::{self, Archive};
 use crate::args::{
-    AttackArgs, CompareArgs, InitArgs, MakeArgs, OutputArgs, PlanArgs, ResumeArgs, RunFolderArgs,
-    ScenarioArgs,
+    AttackArgs, AuditArgs, CompareArgs, InitArgs, MakeArgs, OutputArgs, PlanArgs, ResumeArgs,
+    RunFolderArgs, ScenarioArgs,
 };
 use crate::attack;
+use crate::audit;
 use crate::driver::{self, Driver, Start};
 use crate::exit::{Exit, Failure};
 use crate::folder::{FolderError, RunFolder};
@@ -36,7 +37,14 @@ pub fn make(
     launch: impl FnOnce(&Resolved, Start) -> Result<Box<dyn Driver>, Failure>,
 ) -> Result<Exit, Failure> {
     let mut progress = Progress::new(output);
-    let resolved = resolve(&args.scenario)?;
+    #[cfg_attr(not(feature = "planted-faults"), allow(unused_mut))]
+    let mut resolved = resolve(&args.scenario)?;
+    #[cfg(feature = "planted-faults")]
+    if let Some(fault) = args.plant {
+        for local in &mut resolved.schedule.locals {
+            *local = local.clone().with_fault(fault);
+        }
+    }
     foreign::refuse_training(&resolved)?;
     let path = session::folder_of(&resolved.plan, &args.out);
     if args.fresh && path.exists() {
@@ -143,6 +151,17 @@ pub fn attack(
         output,
         json!({ "attacked": did }),
     )
+}
+
+/// Audits a finished run.
+pub fn audit(args: &AuditArgs, output: OutputArgs) -> Result<Exit, Failure> {
+    let archive = Archive::open(find_run(&args.run))?;
+    let overrides = audit::Overrides {
+        confidence: args.confidence,
+        rounds: args.rounds,
+    };
+    let finished = audit::anew(archive, overrides)?;
+    conclude("audit", &finished, output)
 }
 
 /// Checks a scenario with its data.

@@ -7,12 +7,12 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use attacks::View;
 use clients::{LocalTrainer, SgdPool, SgdTrainer};
-use primitives::{Digest, Role, SiloId, Stream};
+use primitives::{Digest, Probe, Role, SiloId, Stream};
 use protocol::{FinishReason, RoundGate};
 use scenarios::{Protection, Resolved};
 use server::{
-    AbandonedRound, AggregatorConfig, Checkpoint, ClipNormLaw, ClippedNoisedSum, Coordinator,
-    CoordinatorPlan, Parts, RoundOutcome, Sums,
+    AbandonedRound, AggregatorConfig, CentralCanaries, Checkpoint, ClipNormLaw, ClippedNoisedSum,
+    Coordinator, CoordinatorPlan, Parts, RoundOutcome, Sums,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,6 +92,8 @@ pub struct Start {
     pub checkpoint: Option<Checkpoint>,
     /// When that round ended, in virtual time.
     pub clock: Duration,
+    /// Takes what an auditor reads.
+    pub probe: Probe,
 }
 
 /// The whole federation in this process.
@@ -99,7 +101,8 @@ pub struct Start {
 /// # Errors
 /// If the plan's parts do not fit together, or the checkpoint is of another run.
 pub fn in_memory(resolved: &Resolved, start: Start) -> Result<Box<dyn Driver>, Failure> {
-    let federation = Federation::new(resolved, start, trainers(resolved));
+    let trainers = trainers(resolved, &start.probe);
+    let federation = Federation::new(resolved, start, trainers);
     Ok(Box::new(federation.map_err(Failure::run)?))
 }
 
@@ -124,7 +127,7 @@ pub fn coordinator(resolved: &Resolved, start: Start) -> Result<Coordinator, Fed
     };
     let parts = Parts {
         strategy: federation.strategy.build(),
-        aggregator: aggregator(resolved, federation.aggregator)?,
+        aggregator: aggregator(resolved, federation.aggregator, start.probe)?,
         gate: start.gate,
     };
     let Some(checkpoint) = start.checkpoint else {
@@ -163,23 +166,30 @@ fn clip_norm(locals: &[LocalPlan]) -> Option<ClipNormLaw> {
 fn aggregator(
     resolved: &Resolved,
     config: AggregatorConfig,
+    probe: Probe,
 ) -> Result<Box<dyn server::Aggregator>, FederationError> {
     let scenario = &resolved.file.scenario;
     match (scenario.privacy.protection, resolved.plan.noise_multiplier) {
         (Protection::SiloNoise { clip_norm }, Some(noise_multiplier)) => {
-            Ok(Box::new(ClippedNoisedSum::new(
+            let sum = ClippedNoisedSum::new(
                 clip_norm,
                 noise_multiplier,
                 resolved.schedule.cohorts.size(),
                 resolved.world.seed,
-            )))
+            );
+            let canaries = resolved.schedule.canaries.central();
+            Ok(Box::new(if canaries.is_empty() {
+                sum
+            } else {
+                sum.with_canaries(CentralCanaries { canaries, probe })
+            }))
         }
         _ => Ok(config.build(scenario.federation.strategy.weights())?),
     }
 }
 
-/// What trains in each silo.
-pub fn trainers(resolved: &Resolved) -> BTreeMap<SiloId, Box<dyn LocalTrainer>> {
+/// What trains in each silo; what an auditor reads there goes to `probe`.
+pub fn trainers(resolved: &Resolved, probe: &Probe) -> BTreeMap<SiloId, Box<dyn LocalTrainer>> {
     let (world, schedule) = (&resolved.world, &resolved.schedule);
     let scenario = &resolved.file.scenario;
     let architecture = world.architecture.clone();
@@ -195,7 +205,8 @@ pub fn trainers(resolved: &Resolved) -> BTreeMap<SiloId, Box<dyn LocalTrainer>> 
                 world.seed,
                 schedule.audience(),
                 scenario.federation.strategy.weights(),
-            );
+            )
+            .with_probe(probe.clone());
             (local.silo(), Box::new(trainer) as Box<dyn LocalTrainer>)
         })
         .collect()

@@ -10,6 +10,7 @@ mod archive;
 mod args;
 mod assembly;
 mod attack;
+mod audit;
 mod checkpoint;
 mod commands;
 mod conditions;
@@ -111,6 +112,10 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
             network::join(&args, output, interrupt)
         }
         Command::Keys(command) => keys::keys(&command, output),
+        Command::Audit(args) => {
+            args.speed.apply()?;
+            commands::audit(&args, output)
+        }
         Command::Validate(args) => commands::validate(&args, output),
         Command::Plan(args) => commands::plan(&args, output),
         Command::Report(args) => commands::report(&args, output),

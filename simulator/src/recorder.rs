@@ -10,7 +10,7 @@ use crate::shadow::Shadows;
 use crate::statement::{self, Losses};
 use accounting::{Holdings, Ledger, LedgerEntry, Odometer, TightestAccountant};
 use attacks::RecordRegime;
-use primitives::{ModelVector, Round, SiloId};
+use primitives::{ModelVector, Probe, Round, SiloId};
 use protocol::SiloUpdate;
 use report::model::Real;
 use scenarios::Resolved;
@@ -39,6 +39,7 @@ pub struct Recorder<'a> {
     journals: Journals,
     /// The last round's model, if somebody sees what the silos make of it.
     start: Option<ModelVector>,
+    probe: Probe,
 }
 
 impl<'a> Recorder<'a> {
@@ -116,6 +117,7 @@ impl<'a> Recorder<'a> {
             rounds: Vec::new(),
             journals: Journals::default(),
             start: None,
+            probe: Probe::default(),
         })
     }
 
@@ -154,6 +156,7 @@ impl<'a> Recorder<'a> {
         };
         let regimes = self.observer.regimes().map(|(regime, _)| regime);
         checkpoint::write_signals(self.folder, round, regimes, &seen)?;
+        checkpoint::write_readings(self.folder, round, &self.probe.take(round))?;
         let ledger = self.charge(entries)?;
         let delta = self.resolved.file.scenario.privacy.delta();
         let losses = Losses::read(&mut self.odometer, &self.holdings, delta);
@@ -254,6 +257,16 @@ impl<'a> Recorder<'a> {
         network.map_or(Duration::ZERO, |network| {
             Duration::from_nanos(network.clock_ns)
         })
+    }
+
+    /// The adversary, if the scenario has one.
+    pub const fn attacker(&self) -> Option<&Attacker> {
+        self.attacker.as_ref()
+    }
+
+    /// Takes what an auditor reads in a round before the round is recorded.
+    pub const fn probe(&self) -> &Probe {
+        &self.probe
     }
 
     /// Who holds what, as the accountant counts it.

@@ -2,6 +2,7 @@
 
 use crate::assembly::{self, Outcome};
 use crate::attack::Findings;
+use crate::audit::{Evidence, audit};
 use crate::checkpoint;
 use crate::driver::{Driver, End, Progressed, RoundTraffic, Start};
 use crate::events::{AbandonedFigures, Course, Event, RoundFigures};
@@ -218,6 +219,7 @@ pub fn carry_on(
             gate,
             checkpoint,
             clock: recorder.clock(),
+            probe: recorder.probe().clone(),
         },
     )?;
     let rounds = resolved.schedule.rounds;
@@ -349,6 +351,13 @@ pub fn finish(
     let ledger = recorder.ledger();
     let statement = Statement::of(resolved, ledger, last);
     let attendance = assembly::attendance(resolved, rounds, abandoned.as_ref(), ledger, &statement);
+    let evidence = Evidence {
+        folder: folder.path(),
+        resolved,
+        ledger,
+        last,
+        attacker: recorder.attacker(),
+    };
     let report = assembly::report(Outcome {
         resolved,
         plan: resolved.plan.digest(),
@@ -357,7 +366,7 @@ pub fn finish(
         findings,
         attendance,
         ending: assembly::ending(resolved, rounds, reason, refused.clone()),
-        audit: None,
+        audit: audit(&evidence, None)?,
     });
     if reason == FinishReason::BudgetReached {
         let event = Event::BudgetReached {

@@ -103,7 +103,7 @@ impl Everybody {
 }
 
 /// An odometer that has followed `entries`, which are in order.
-fn followed<A: Accountant + Clone>(prototype: A, entries: &[LedgerEntry]) -> Odometer<A> {
+pub fn followed<A: Accountant + Clone>(prototype: A, entries: &[LedgerEntry]) -> Odometer<A> {
     let mut odometer = Odometer::new(prototype);
     for entry in entries {
         odometer

@@ -38,6 +38,7 @@ fn stopped_by_budget() -> String {
             "noise_multiplier = 4.0\nbudget = { unit = \"silo\", epsilon = 2.2, delta = 1e-3 }",
         ),
         ("rounds = 6", "rounds = 12"),
+        ("", "\n[audit]\ncanaries = 7\nrounds = 2\n"),
     ])
 }
 

@@ -45,6 +45,7 @@ impl RunReport {
             ("leaked, over the shadow federations", over_runs(self)),
             ("silos named rightly", sources(self)),
             ("exposed have in common (rank correlation)", exposed(self)),
+            ("audited", audit(self)),
             ("limits", limits(self)),
             ("checks", checks(self)),
         ] {
@@ -176,6 +177,32 @@ fn over_runs(report: &RunReport) -> Vec<Vec<String>> {
     table
 }
 
+fn audit(report: &RunReport) -> Vec<Vec<String>> {
+    let mut table = vec![row(["", "ε at least", "ε at most", "ratio", "refuted"])];
+    for unit in report.audit.iter().flat_map(|audit| &audit.units) {
+        let Some(last) = unit.last() else { continue };
+        let broken: Vec<String> = unit
+            .rounds
+            .iter()
+            .filter(|round| round.refuted)
+            .map(|round| round.round.to_string())
+            .collect();
+        table.push(vec![
+            unit.canaries.clone(),
+            format::epsilon_lower(last.lower),
+            format::epsilon_upper(last.upper),
+            last.tightness()
+                .map_or("—".to_owned(), |tightness| format::fixed(tightness, 2)),
+            if broken.is_empty() {
+                "no".to_owned()
+            } else {
+                format!("in round {}", broken.join(", "))
+            },
+        ]);
+    }
+    table
+}
+
 fn sources(report: &RunReport) -> Vec<Vec<String>> {
     let mut table = vec![row(["", "members", "named", "by lot"])];
     for source in &report.leak.sources {
@@ -225,7 +252,8 @@ fn limits(report: &RunReport) -> Vec<Vec<String>> {
 
 fn checks(report: &RunReport) -> Vec<Vec<String>> {
     let mut table = vec![row(["", "outcome"])];
-    for check in &report.leak.checks {
+    let noise = report.audit.iter().flat_map(|audit| &audit.checks);
+    for check in report.leak.checks.iter().chain(noise) {
         let outcome = match check.outcome {
             CheckOutcome::Passed => "passed",
             CheckOutcome::Caution => "caution",

@@ -301,7 +301,11 @@ fn reservations(report: &RunReport) -> Vec<Sentence> {
         .is_some_and(|audit| audit.crossings().next().is_some())
     {
         all.push(sentence().figure("The audit refutes the promise").say(
-            ": its lower bound on ε lies above the accountant’s upper bound, so one of the two is wrong.",
+            ": what was done protects less than what the accountant was told, so one of the two is wrong.",
+        ));
+    } else if report.audit.as_ref().is_some_and(|audit| !audit.passed()) {
+        all.push(sentence().figure("The noise is not the ledger’s").say(
+            ": the audit’s readings differ from what the accountant was told, so do not quote ε.",
         ));
     }
     let failed: Vec<_> = report.gates.iter().filter(|gate| !gate.passed).collect();

@@ -111,6 +111,19 @@ impl Attacker {
             .map(|roc| roc.auc()))
     }
 
+    /// Scores of every subject, known or not, by its loss after `round` in each regime: what audits read, whose
+    /// guesses must not depend on whom the adversary was told about.
+    ///
+    /// # Errors
+    /// If the round was not seen.
+    pub fn losses(&self, round: Round) -> Result<Vec<(RecordRegime, Scores)>, AttackerError> {
+        let of_regime = |dossier: &Dossier| {
+            let scores = self.score(&LossThreshold {}, dossier, round)?;
+            Ok((dossier.signals.regime(), scores))
+        };
+        self.dossiers.iter().map(of_regime).collect()
+    }
+
     pub(super) fn score(
         &self,
         attack: &dyn MembershipAttack,

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::{commands, foreign, keys, session};
 use accounting::{Holdings, LedgerEntry};
 use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan};
-use primitives::{Digest, SiloId};
+use primitives::{Digest, Probe, SiloId};
 use protocol::{Compression, FinishReason, ToSilo};
 use scenarios::Resolved;
 use std::net::SocketAddr;
@@ -68,7 +68,7 @@ pub fn join(args: &JoinArgs, output: OutputArgs, interrupt: &Interrupt) -> Resul
         digest,
         releases: schedule.releases().remove(&silo).unwrap_or_default(),
     };
-    let trainer = driver::trainers(&resolved)
+    let trainer = driver::trainers(&resolved, &Probe::default())
         .remove(&silo)
         .ok_or_else(|| Failure::run(format!("{silo} has no trainer")))?;
     progress.say(&format!(

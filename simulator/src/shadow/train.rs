@@ -7,7 +7,7 @@ use crate::interrupt::Interrupt;
 use crate::observer::Observer;
 use crate::progress::Progress;
 use attacks::{RoundSignals, ShadowDesign};
-use primitives::{ModelVector, Role, Round};
+use primitives::{ModelVector, Probe, Role, Round};
 use protocol::OpenGate;
 use scenarios::Resolved;
 use std::sync::Mutex;
@@ -100,6 +100,7 @@ fn run(
         gate: Box::new(OpenGate),
         checkpoint: None,
         clock: Duration::ZERO,
+        probe: Probe::default(),
     };
     let mut driver = driver::in_memory(&federation, start)?;
     let quiet = Progress::quiet();

@@ -4,15 +4,22 @@ use super::Figure;
 use crate::RunReport;
 use crate::chart::{Axis, Marker, Plot, Stroke, Tone};
 use crate::format;
-use crate::model::{AuditRound, Epsilon};
+use crate::model::{AuditRound, Epsilon, PrivacyUnit, UnitAudit};
 
-/// The accountant's upper bound and the audit's lower bound by round.
-pub(crate) fn bounds(report: &RunReport) -> Option<Figure> {
+/// For each unit that was audited, the accountant's upper bound and the audit's lower bound by round.
+pub(crate) fn bounds(report: &RunReport) -> Vec<Figure> {
+    let units = report.audit.iter().flat_map(|audit| &audit.units);
+    units
+        .enumerate()
+        .filter_map(|(place, unit)| of_unit(report, place, unit))
+        .collect()
+}
+
+fn of_unit(report: &RunReport, place: usize, unit: &UnitAudit) -> Option<Figure> {
     let audit = report.audit.as_ref()?;
-    let last = audit.rounds.last()?;
+    let last = unit.last()?;
     let curve = |pick: fn(&AuditRound) -> Epsilon| -> Vec<(f64, f64)> {
-        audit
-            .rounds
+        unit.rounds
             .iter()
             .filter_map(|r| Some((f64::from(r.round), pick(r).finite()?)))
             .collect()
@@ -23,13 +30,18 @@ pub(crate) fn bounds(report: &RunReport) -> Option<Figure> {
         .chain(&lower)
         .map(|point| point.1)
         .fold(0.0, f64::max);
+    let (slug, tone) = match unit.unit {
+        PrivacyUnit::Record => ("record", Tone::Record),
+        PrivacyUnit::Subject => ("subject", Tone::Subject),
+        PrivacyUnit::Silo => ("silo", Tone::Silo),
+    };
     let mut plot = Plot::new(Axis::rounds(last.round), Axis::linear("ε", 0.0, highest, 6));
     if upper.is_empty() {
         plot = plot.remark("accountant: ∞");
     } else {
         plot = plot.line(
             "accountant: at most",
-            Tone::Subject,
+            tone,
             Stroke::Solid,
             Some(Marker::Disc),
             upper,
@@ -42,19 +54,21 @@ pub(crate) fn bounds(report: &RunReport) -> Option<Figure> {
         Some(Marker::Triangle),
         lower,
     );
-    let unit = format::unit(audit.unit, &report.identity.nouns);
+    let name = format::unit(unit.unit, &report.identity.nouns);
     Some(Figure::new(
-        "audit",
+        format!("audit-{slug}-{place}"),
         format!(
-            "Line chart of two bounds on epsilon. At the end at most {} and at least {}.",
+            "Line chart of two bounds on epsilon for {}. At the end at most {} and at least {}.",
+            format::with_article(name),
             format::epsilon_upper(last.upper),
             format::epsilon_lower(last.lower)
         ),
         format!(
-            "ε for {} at δ\u{a0}=\u{a0}{}: the truth lies between the curves (audit at {} confidence). If they \
-             crossed, the promise would be refuted.",
-            format::with_article(unit),
+            "ε for {} at δ\u{a0}=\u{a0}{}, from {}: the truth lies between the curves. If they crossed, the promise \
+             would be refuted; a correct run shows no crossing anywhere with a chance of at least {}.",
+            format::with_article(name),
             format::delta(audit.delta.get()),
+            unit.canaries,
             format::rate(audit.confidence.get())
         ),
         plot.draw(),

@@ -6,6 +6,7 @@
 
 mod appendix;
 mod attendance;
+mod audit;
 mod beyond;
 mod compare;
 mod cost;
@@ -33,7 +34,7 @@ impl RunReport {
             Some(cost::section(self)),
             Some(shape::section(self)),
             attendance::section(self),
-            verdict::audit(self),
+            audit::section(self),
             verdict::section(self),
             appendix::settings(self),
             Some(appendix::glossary(self)),

@@ -1,42 +1,10 @@
-//! Whether to believe it: the audit, the limits, the checks, the notes.
+//! Whether to believe it: the limits, the checks, the notes.
 
 use super::Section;
-use super::markup::{Badge, Table, badge, escaped, figures, paragraph};
+use super::markup::{Badge, Table, badge, escaped};
 use crate::RunReport;
-use crate::figure;
 use crate::format;
 use crate::model::{Check, CheckOutcome, Gate, Note, NoteKind, Sense};
-
-/// Two numbers on one axis, if there was an audit.
-pub(super) fn audit(report: &RunReport) -> Option<Section> {
-    let audit = report.audit.as_ref()?;
-    let mut body = paragraph(&format!(
-        "The accountant proves that ε is at most so much; an audit shows that it is at least so much. {}.",
-        audit.method.trim_end_matches('.')
-    ));
-    let crossings: Vec<String> = audit
-        .crossings()
-        .map(|round| round.round.to_string())
-        .collect();
-    if !crossings.is_empty() {
-        body += &format!(
-            "<p>{}</p>",
-            badge(
-                Badge::Bad,
-                &format!(
-                    "the bounds cross in round {}: the promise is refuted",
-                    crossings.join(", ")
-                )
-            )
-        );
-    }
-    body += &figures([figure::bounds(report)]);
-    Some(Section {
-        id: "audit",
-        title: "Two numbers on one axis",
-        body,
-    })
-}
 
 /// Limits, checks and notes.
 pub(super) fn section(report: &RunReport) -> Option<Section> {
@@ -45,7 +13,8 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
         body += &gates(&report.gates);
     }
     if !report.leak.checks.is_empty() {
-        body += &checks(&report.leak.checks);
+        let title = "Attacks whose answer is known beforehand";
+        body += &checks(title, &report.leak.checks);
     }
     if !report.notes.is_empty() {
         body += &notes(&report.notes);
@@ -82,11 +51,9 @@ fn gates(gates: &[Gate]) -> String {
     table.to_html()
 }
 
-fn checks(checks: &[Check]) -> String {
-    let mut table = Table::new(
-        "Attacks whose answer is known beforehand",
-        &["check", "should come out", "came out", "outcome"],
-    );
+/// What should have come out and what did, under a title.
+pub(super) fn checks(title: &str, checks: &[Check]) -> String {
+    let mut table = Table::new(title, &["check", "should come out", "came out", "outcome"]);
     for check in checks {
         table.markup_row([
             format!("<code>{}</code>", escaped(&check.name)),

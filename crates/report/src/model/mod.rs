@@ -7,6 +7,7 @@
 //! even when they are infinite.
 
 pub mod attendance;
+pub mod audit;
 pub mod beyond;
 pub mod identity;
 pub mod leak;
@@ -18,6 +19,7 @@ pub mod utility;
 pub mod verdict;
 
 pub use attendance::{Attendance, AttendanceRound, CostOfAbsence, MissingSilo};
+pub use audit::{Audit, AuditMethod, AuditNature, AuditRound, UnitAudit};
 pub use beyond::{Exposed, Factor, OverRuns, SiloSource, SourceReport, SurvivalPoint};
 pub use identity::{Ending, HowEnded, Identity, Noun, Nouns, Setting, SettingsGroup};
 pub use leak::{AttackReport, AttackRound, Leak, Measurement, Regime, RocPoint, TprAtFpr};
@@ -29,7 +31,7 @@ pub use promise::{
 pub use shape::{PoolSizes, RecordCounts, Shape, SiloShape};
 pub use subject::{Holding, Pool, Subject, SubjectScore};
 pub use utility::{Baseline, Utility, UtilityRound};
-pub use verdict::{Audit, AuditRound, Check, CheckOutcome, Gate, Note, NoteKind, Sense};
+pub use verdict::{Check, CheckOutcome, Gate, Note, NoteKind, Sense};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +72,10 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// Whether every limit held and no check tripped.
+    /// Whether every limit held, no check tripped and no audit failed.
     pub fn holds(&self) -> bool {
-        self.gates.iter().all(|gate| gate.passed) && self.leak.tripped().next().is_none()
+        self.gates.iter().all(|gate| gate.passed)
+            && self.leak.tripped().next().is_none()
+            && self.audit.as_ref().is_none_or(Audit::passed)
     }
 }

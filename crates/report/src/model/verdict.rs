@@ -1,40 +1,7 @@
-//! Whether to believe it: audit, gates, checks, notes.
+//! Whether to believe it: gates, checks, notes.
 
-use super::{Epsilon, PrivacyUnit, Real};
+use super::Real;
 use serde::{Deserialize, Serialize};
-
-/// Lower bounds on ε from an audit, beside the accountant's upper bounds for the same unit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Audit {
-    /// How it was done, in words, with its paper.
-    pub method: String,
-    /// For which unit.
-    pub unit: PrivacyUnit,
-    /// Confidence of every lower bound, e.g. 0.95.
-    pub confidence: Real,
-    /// The δ of both bounds.
-    pub delta: Real,
-    /// Both bounds after each audited round.
-    pub rounds: Vec<AuditRound>,
-}
-
-impl Audit {
-    /// The rounds in which the lower bound lies above the upper one: each refutes the claim.
-    pub fn crossings(&self) -> impl Iterator<Item = &AuditRound> {
-        self.rounds.iter().filter(|round| round.lower > round.upper)
-    }
-}
-
-/// What is known about ε after one round.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AuditRound {
-    /// The round.
-    pub round: u32,
-    /// The audit: ε is at least this.
-    pub lower: Epsilon,
-    /// The accountant: ε is at most this.
-    pub upper: Epsilon,
-}
 
 /// A limit from the scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,227 @@
+//! Bounds from crafted canaries: the ledger's curve held against the scores of all audited rounds.
+
+use super::readings::{Sheet, presence};
+use super::{Allowance, claims, confidence, epsilon, method, round, unit};
+use accounting::{Delta, Epsilon, Ledger, LedgerEntry, Presence, PrivacyUnit};
+use attacks::MembershipScore;
+use attacks::audit::{
+    Auditor, CanaryScores, NoiseAtMost, NoiseCheck, Posterior, laid_thresholds, least_private,
+    one_shot_estimate,
+};
+use primitives::SiloId;
+use report::model as shown;
+use scenarios::CanaryRoster;
+
+const UNITS: [PrivacyUnit; 3] = [PrivacyUnit::Record, PrivacyUnit::Subject, PrivacyUnit::Silo];
+
+/// Tests of one unit in one round: the ledger's curve, and guesses in one run.
+const TESTS: usize = 2;
+
+/// What crafted canaries have shown.
+pub struct Crafted<'a> {
+    roster: &'a CanaryRoster,
+    /// Scores by unit and audited round.
+    units: Vec<(PrivacyUnit, Vec<(u32, CanaryScores)>)>,
+    /// Of the last round: push and cosines by unit.
+    last: Vec<(PrivacyUnit, Option<f64>, Vec<f64>)>,
+    /// Noise checks by whose noise.
+    pub noise: Vec<(Option<SiloId>, NoiseCheck)>,
+}
+
+impl<'a> Crafted<'a> {
+    pub fn new(roster: &'a CanaryRoster) -> Self {
+        Self {
+            roster,
+            units: UNITS.map(|unit| (unit, Vec::new())).into(),
+            last: Vec::new(),
+            noise: Vec::new(),
+        }
+    }
+
+    /// Keeps the scores after an audited round.
+    pub fn snapshot(&mut self, round: u32, sheet: &Sheet<'_>) {
+        for (unit, rounds) in &mut self.units {
+            rounds.extend(sheet.scores(*unit).map(|scores| (round, scores)));
+        }
+    }
+
+    /// Keeps what is asked at the end alone.
+    pub fn close(&mut self, sheet: &Sheet<'_>, parameters: u64) {
+        self.last = UNITS
+            .map(|unit| (unit, sheet.push(unit), sheet.cosines(unit, parameters)))
+            .into();
+        let checks = |(&whose, readings): (&Option<SiloId>, &attacks::audit::NoiseReadings)| {
+            let checks = readings.checks().into_iter();
+            checks.map(move |check| (whose, check)).collect::<Vec<_>>()
+        };
+        self.noise = sheet.noise().iter().flat_map(checks).collect();
+    }
+
+    /// How many tests there are.
+    pub fn tests(&self) -> usize {
+        TESTS
+            * self
+                .units
+                .iter()
+                .map(|(_, rounds)| rounds.len())
+                .sum::<usize>()
+    }
+
+    /// The bounds of every unit that has canaries.
+    pub fn bounds(
+        &self,
+        ledger: &Ledger,
+        delta: Delta,
+        allowance: Allowance,
+        parameters: u64,
+    ) -> Vec<shown::UnitAudit> {
+        let audited = self.units.iter().filter(|(_, rounds)| !rounds.is_empty());
+        audited
+            .map(|(of, rounds)| {
+                let canaries = self.roster.canaries();
+                let of_unit = canaries.iter().filter(|canary| canary.unit == *of);
+                let presences = claims::distinct(ledger, of_unit.map(presence));
+                let mut methods = Vec::new();
+                let mut shown_rounds = Vec::new();
+                for (at, scores) in rounds {
+                    let test = Test {
+                        entries: ledger.up_to(*at),
+                        presences: &presences,
+                        scores,
+                        delta,
+                        alpha: allowance.bound,
+                    };
+                    let (upper, refuted, found) = test.run();
+                    shown_rounds.push(round(*at, upper, &found, refuted));
+                    methods = found;
+                }
+                let (_, push, cosines) = self
+                    .last
+                    .iter()
+                    .find(|(unit, ..)| unit == of)
+                    .expect("every unit was closed");
+                if let Some((_, scores)) = rounds.last() {
+                    methods.extend(asides(scores, cosines, parameters, delta));
+                }
+                let count = |included: bool| {
+                    let side = canaries.iter().filter(|canary| canary.unit == *of);
+                    side.filter(|canary| canary.included == included).count() as u64
+                };
+                shown::UnitAudit {
+                    unit: unit(*of),
+                    canaries: format!("crafted canary {of}s"),
+                    inside: count(true),
+                    outside: count(false),
+                    rounds: shown_rounds,
+                    methods,
+                    push: push.map(Into::into),
+                }
+            })
+            .collect()
+    }
+}
+
+/// The scores of one unit after one round, and what they are held against.
+struct Test<'a> {
+    entries: &'a [LedgerEntry],
+    presences: &'a [Presence<'a>],
+    scores: &'a CanaryScores,
+    delta: Delta,
+    alpha: f64,
+}
+
+impl Test<'_> {
+    /// The accountant's ε, whether its curve is refuted, and what every deciding method found.
+    fn run(&self) -> (Epsilon, bool, Vec<shown::AuditMethod>) {
+        let upper = claims::upper(self.entries, self.presences, self.delta);
+        let thresholds = laid_thresholds(upper);
+        let level = confidence(self.alpha);
+        let claim_at = |factor: f64, upper: Epsilon| {
+            let scaled = claims::scaled(self.entries, factor);
+            claims::claim(&scaled, self.presences, upper)
+        };
+        let noise = least_private(self.scores, &thresholds, self.alpha, |factor| {
+            claim_at(factor, upper)
+        });
+        let (lowest, refuted) = match noise {
+            NoiseAtMost::Unbounded => (Epsilon::ZERO, false),
+            NoiseAtMost::Times(factor) => {
+                let scaled = claims::scaled(self.entries, factor);
+                let lowest = claims::upper(&scaled, self.presences, self.delta);
+                (lowest, factor <= 1.0)
+            }
+        };
+        let curve = shown::AuditMethod {
+            name: "ledger's curve".to_owned(),
+            source: "after Nasr et al., arXiv 2302.07956".to_owned(),
+            nature: shown::AuditNature::NoiseBound,
+            epsilon: epsilon(lowest),
+            confidence: Some(level.value().into()),
+            decides: true,
+        };
+        let at = |auditor: Auditor| auditor.audit_at(self.scores, &thresholds, self.delta, level);
+        let found = vec![
+            curve,
+            method(
+                "Clopper–Pearson",
+                "Jagielski et al., arXiv 2006.07709",
+                &at(Auditor::ClopperPearson),
+                shown::AuditNature::IndependentBound,
+                true,
+            ),
+            method(
+                "one run",
+                "Steinke et al., arXiv 2305.08846",
+                &at(Auditor::OneRun),
+                shown::AuditNature::Bound,
+                true,
+            ),
+            method(
+                "Gaussian",
+                "Nasr et al., arXiv 2302.07956",
+                &at(Auditor::GaussianDp),
+                shown::AuditNature::GaussianBound,
+                false,
+            ),
+            method(
+                "one run, Gaussian curve",
+                "Mahloujifar et al., arXiv 2410.22235",
+                &at(Auditor::GaussianOneRun),
+                shown::AuditNature::GaussianBound,
+                false,
+            ),
+        ];
+        (upper, refuted, found)
+    }
+}
+
+/// Estimates, which decide nothing.
+fn asides(
+    scores: &CanaryScores,
+    cosines: &[f64],
+    parameters: u64,
+    delta: Delta,
+) -> Vec<shown::AuditMethod> {
+    let level = attacks::Confidence::NINETY_FIVE;
+    let even = MembershipScore::try_new(0.0).expect("zero is finite");
+    let posterior = Posterior::of(&scores.counts(even), delta, level);
+    let mut asides = vec![shown::AuditMethod {
+        name: "Bayesian posterior, lower end".to_owned(),
+        source: "Zanella-Béguelin et al., arXiv 2206.05199".to_owned(),
+        nature: shown::AuditNature::Estimate,
+        epsilon: epsilon(posterior.low),
+        confidence: Some(level.value().into()),
+        decides: false,
+    }];
+    if let Ok(estimate) = one_shot_estimate(cosines, parameters, delta) {
+        asides.push(shown::AuditMethod {
+            name: "one shot".to_owned(),
+            source: "Andrew et al., arXiv 2302.03098".to_owned(),
+            nature: shown::AuditNature::Estimate,
+            epsilon: epsilon(estimate),
+            confidence: None,
+            decides: false,
+        });
+    }
+    asides
+}
