@@ -172,7 +172,7 @@ fn tls_words(alert: u8, here: bool) -> String {
         "this end's"
     };
     let words = match alert {
-        42 => {
+        42 | 43 => {
             "certificate is not one for this role: a silo needs a silo's, the coordinator the coordinator's"
         }
         45 => {
