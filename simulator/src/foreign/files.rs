@@ -69,6 +69,13 @@ impl Checkpoints {
                 files[&last].display()
             )));
         }
+        if !files.contains_key(&Round::UNTRAINED) {
+            return Err(Failure::scenario(format!(
+                "{}: no file is of round 0, the model before training, which attacks and checks start from; save it too, \
+                 e.g. as round-0000.safetensors",
+                folder.display()
+            )));
+        }
         Ok(Self { files, last })
     }
 
