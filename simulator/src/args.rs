@@ -231,7 +231,7 @@ pub struct AuditArgs {
     pub confidence: Option<attacks::Confidence>,
     /// Rounds that are audited, evenly spaced with the last among them [default: the scenario's, or 5]
     #[arg(long, value_name = "N")]
-    pub rounds: Option<std::num::NonZeroU32>,
+    pub rounds: Option<NonZeroU32>,
     /// How fast to do it.
     #[command(flatten)]
     pub speed: SpeedArgs,

@@ -191,7 +191,7 @@ pub fn write_readings(
     folder: &RunFolder,
     round: Round,
     readings: &Readings,
-) -> Result<(), FolderError> {
+) -> Result<(), Failure> {
     if readings.is_empty() {
         return Ok(());
     }
@@ -202,7 +202,7 @@ pub fn write_readings(
         .iter()
         .map(|(silo, values)| (name(*silo), Floats::new(values)))
         .collect();
-    folder.write(readings_file(round), &serialize(tensors, None))
+    folder.write(readings_file(round), serialize(tensors, None))
 }
 
 /// What an auditor read in one round; nothing if the round has no file.

@@ -236,7 +236,9 @@ fn clip_mean(plan: &LocalPlan, gradient: &mut [f32]) {
     };
     let squares = gradient.iter().map(|&value| f64::from(value).powi(2));
     let factor = (clip.get() * batch / squares.sum::<f64>().sqrt()).min(1.0) as f32;
-    gradient.iter_mut().for_each(|value| *value *= factor);
+    for value in gradient {
+        *value *= factor;
+    }
 }
 
 /// A shuffled order of all rows, read from front to back and shuffled anew at its end.
