@@ -21,6 +21,7 @@ use report::RunReport;
 use report::model::HowEnded;
 use scenarios::{PLAN_FORMAT, Plan, Resolved, ScenarioError, ScenarioFile};
 use serde::{Deserialize, Serialize};
+use server::Checkpoint;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -179,6 +180,27 @@ struct Format {
     format: u32,
 }
 
+/// Where a federation begins: after what the recorder holds, with the budget that is left.
+fn start(
+    resolved: &Resolved,
+    recorder: &Recorder<'_>,
+    checkpoint: Option<Checkpoint>,
+) -> Result<Start, Failure> {
+    let gate = gate(
+        resolved.file.scenario.privacy.budget(),
+        recorder.holdings().clone(),
+        &resolved.schedule.ledger(),
+        recorder.ledger().entries(),
+    )?;
+    Ok(Start {
+        digest: resolved.plan.digest(),
+        gate,
+        checkpoint,
+        clock: recorder.clock(),
+        probe: recorder.probe().clone(),
+    })
+}
+
 /// Runs on from wherever the folder stands, to the report; `launch` says where the silos are.
 ///
 /// # Errors
@@ -203,29 +225,13 @@ pub fn carry_on(
             (recorder, Some(checkpoint))
         }
     };
-    let budget = resolved.file.scenario.privacy.budget();
-    let gate = gate(
-        budget,
-        recorder.holdings().clone(),
-        &resolved.schedule.ledger(),
-        recorder.ledger().entries(),
-    )?;
     let begun = checkpoint.is_some();
-    let digest = resolved.plan.digest();
-    let mut federation = launch(
-        resolved,
-        Start {
-            digest,
-            gate,
-            checkpoint,
-            clock: recorder.clock(),
-            probe: recorder.probe().clone(),
-        },
-    )?;
+    let mut federation = launch(resolved, start(resolved, &recorder, checkpoint)?)?;
     let rounds = resolved.schedule.rounds;
     let done = recorder.rounds().len() as u32;
     progress.begin(done.saturating_sub(1), rounds);
     // The line of a round shows the worst-off subject's ε: a budget for another unit does not belong beside it.
+    let budget = resolved.file.scenario.privacy.budget();
     let shown = budget
         .filter(|budget| budget.unit == accounting::PrivacyUnit::Subject)
         .map(|budget| budget.epsilon.get().into());
