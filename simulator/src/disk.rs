@@ -236,7 +236,7 @@ impl Writer {
 /// Writes `bytes` beside `path`.
 fn unnamed(path: PathBuf, bytes: &[u8], seal: bool, group: &mut Group) -> Result<Unnamed, Failure> {
     let folder = folder_of(&path);
-    if !folder.exists() {
+    if !folder.is_dir() {
         fs::create_dir_all(&folder)
             .map_err(|source| FolderError::io("make folder", &folder, source))?;
         group.folders.insert(folder_of(&folder));
