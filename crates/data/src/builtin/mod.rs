@@ -99,7 +99,7 @@ mod tests {
             "9dca10cd514c970465641815a7e6d5e25f2282678c43df071a837fc75bd8b44a",
             "b607733388ff5185a0fa99c78079f9ecb1e036ae88b820833b3c9893b1fe552b",
             "2bafc95ac57063fc0874bf90819a263c385745037ba4946cfe75a1f16875291f",
-            "565da27ac469fd8376edb4e6a1debeb461889d4fa240e0948b6f6e53bdb3683e",
+            "2b8a6fbaff22b640840e9d38a1edb02e12f286b51a3f61f0d3a46cb11bc36319",
         ];
         for (set, digest) in built_ins().iter().zip(digests) {
             assert_eq!(
