@@ -329,13 +329,13 @@ mod faults {
     };
 
     const STEPS: u32 = 40;
-    const CANARIES: u32 = 1200;
+    const CANARIES: u32 = 2400;
     const FEATURES: usize = 60;
     /// Significance of the bound, and of every noise check.
     const ALPHA: f64 = 1e-5;
 
     fn model() -> Architecture {
-        ModelConfig::Mlp { hidden: vec![20] }
+        ModelConfig::Mlp { hidden: vec![40] }
             .architecture(InputShape::Features(FEATURES), 2)
             .unwrap()
     }
