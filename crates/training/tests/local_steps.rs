@@ -470,7 +470,8 @@ fn a_round_begins_with_the_clip_norm_it_is_given() {
     assert_eq!(at(None), at(Some(adaptive.initial())));
     assert_ne!(at(None).update, at(Some(given)).update);
     let moved = (at(Some(given)).clip_norm.unwrap().get() / 4.0).ln().abs();
-    assert!(moved <= adaptive.largest_change(1));
+    // Equal when every unit, or none, was clipped: but for the rounding of the exponential and the logarithm.
+    assert!(moved <= adaptive.largest_change(1) * (1.0 + 1e-12));
 }
 
 #[test]
