@@ -201,13 +201,13 @@ pub struct ResumeArgs {
 pub struct AttackArgs {
     /// The run folder, or its name under runs/; with --scenario a folder with one safetensors file a round
     pub run: PathBuf,
-    /// A file with [[attacks]], and if need be [adversary] and [gates], to use instead of the scenario's
+    /// A file with [[attacks]], and if need be the tables adversary and gates, to use instead of the scenario's
     #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     pub attacks: Option<PathBuf>,
-    /// Change a key of [adversary], [[attacks]] or [gates], e.g. --set adversary.known_subjects=5 (repeatable)
+    /// Change a key of the tables adversary, attacks or gates, e.g. --set adversary.known_subjects=5 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<String>,
-    /// The models were trained elsewhere: a file with their [data], [model] and [[attacks]]
+    /// The models were trained elsewhere: a file with the tables data, model and attacks
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// With --scenario: what was released during training, one entry of a ledger a line

@@ -9,7 +9,7 @@ use primitives::SiloId;
 use std::collections::{BTreeMap, BTreeSet};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-/// Takes a sum through its steps. Whoever drives it says when a step is over: when it [waits](Self::waits_for) for
+/// Takes a sum through its steps. Whoever drives it says when a step is over: when it [waits](Self::is_step_complete) for
 /// nobody, or when there was time enough.
 #[derive(Clone, Debug)]
 pub struct Collector {

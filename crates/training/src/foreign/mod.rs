@@ -1,8 +1,8 @@
 //! Models that were trained elsewhere: named tensors in PyTorch's layouts, brought into a model vector.
 //!
 //! A safetensors file keeps tensors by name and forgets the order in which a model applies them. Here they are put
-//! together by module ([`modules`]), matched with the layers of an [`Architecture`] by shape, and rewritten
-//! ([`slot`]). Where two modules have the same shapes, only numbers in otherwise equal names (`fc1`, `fc2`) tell which
+//! together by module (`modules`), matched with the layers of an [`Architecture`] by shape, and rewritten
+//! (`slot`). Where two modules have the same shapes, only numbers in otherwise equal names (`fc1`, `fc2`) tell which
 //! comes first; anything else has to be said, for a model put together in the wrong order is a model that nobody
 //! trained.
 //!
