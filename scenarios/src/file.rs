@@ -8,6 +8,7 @@ use crate::gates::Gates;
 use crate::network::NetworkConfig;
 use crate::overrides;
 use crate::privacy::PrivacyConfig;
+use crate::sweep;
 use attacks::AttackConfig;
 use attacks::audit::AuditConfig;
 use data::DataConfig;
@@ -74,24 +75,11 @@ pub struct ScenarioFile {
 impl ScenarioFile {
     /// Reads a scenario from a catalogue name or a path, with changes from the command line.
     ///
-    /// A path wins over a catalogue name only if it is written as one (with a `/` or ending in `.toml`).
-    ///
     /// # Errors
     /// If there is no such scenario, or if it is not valid on its own; all faults of the second kind are listed.
     pub fn open(name: &str, settings: &[String]) -> Result<Self, ScenarioError> {
-        let path = Path::new(name);
-        if !name.contains('/') && path.extension().is_none() {
-            return match crate::catalog::find(name) {
-                Some(entry) => Self::parse(path, Path::new("."), entry.text, settings),
-                None => Err(ScenarioError::one(path, unknown_name(name))),
-            };
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let message = format!("cannot be read ({error}): give a scenario file or a catalogue name (`siloscope init` lists them)");
-            ScenarioError::one(path, Fault::new("", message))
-        })?;
-        let folder = folder_of(path);
-        Self::parse(path, folder, &text, settings)
+        let source = Source::open(name)?;
+        Self::parse(&source.file, &source.folder, &source.text, settings)
     }
 
     /// Reads a scenario from its text.
@@ -116,6 +104,13 @@ impl ScenarioFile {
         text: String,
         as_written: bool,
     ) -> Result<Self, ScenarioError> {
+        if toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key(sweep::TABLE))
+        {
+            let message = "stands for many federations: `siloscope sweep run` runs them, `siloscope sweep plan` lists them";
+            let mut fault = Fault::new(sweep::TABLE, message);
+            fault.line = diagnosis::line_of(&text, sweep::TABLE).filter(|_| as_written);
+            return Err(ScenarioError::one(file, fault));
+        }
         let scenario: Scenario = toml::from_str(&text).map_err(|error| {
             let mut fault = diagnosis::of_toml(&text, &error);
             fault.line = fault.line.filter(|_| as_written);
@@ -149,6 +144,44 @@ impl ScenarioFile {
             file: self.file.clone(),
             faults: faults.into_iter().map(place).collect(),
         }
+    }
+}
+
+/// A file as it lies there, or what the catalogue has in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The file, or the catalogue's name for it.
+    pub(crate) file: PathBuf,
+    /// Where relative paths in it start.
+    pub(crate) folder: PathBuf,
+    /// What it says.
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// Reads a catalogue name or a path. A path wins over a catalogue name only if it is written as one (with a `/` or
+    /// ending in `.toml`).
+    ///
+    /// # Errors
+    /// If there is no such scenario.
+    pub(crate) fn open(name: &str) -> Result<Self, ScenarioError> {
+        let path = Path::new(name);
+        let found = |folder: &Path, text: String| Self {
+            file: path.to_owned(),
+            folder: folder.to_owned(),
+            text,
+        };
+        if !name.contains('/') && path.extension().is_none() {
+            return match crate::catalog::find(name) {
+                Some(entry) => Ok(found(Path::new("."), entry.text.to_owned())),
+                None => Err(ScenarioError::one(path, unknown_name(name))),
+            };
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let message = format!("cannot be read ({error}): give a scenario file or a catalogue name (`siloscope init` lists them)");
+            ScenarioError::one(path, Fault::new("", message))
+        })?;
+        Ok(found(folder_of(path), text))
     }
 }
 

@@ -28,6 +28,7 @@ mod resolve;
 mod schedule;
 mod shadow;
 mod sight;
+mod sweep;
 mod world;
 
 pub use adversary::AdversaryConfig;
@@ -44,4 +45,7 @@ pub use privacy::{Noise, PrivacyConfig, PrivacyConfigError, Protection};
 pub use resolve::Resolved;
 pub use schedule::Schedule;
 pub use sight::{SecureAggregation, ServerSees};
+pub use sweep::{
+    Axis, Design, Factor, Level, NamedLevel, Scale, Seeds, SweepConfig, SweepFile, SweepTask,
+};
 pub use world::World;

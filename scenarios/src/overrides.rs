@@ -22,30 +22,37 @@ pub(crate) fn apply(text: &str, settings: &[String]) -> Result<String, Fault> {
                 format!("--set {setting:?} has no '=': write it as key=value, e.g. seed=3"),
             )
         })?;
-        let mut keys: Vec<&str> = path.trim().split('.').collect();
-        let last = keys.pop().filter(|key| !key.is_empty()).ok_or_else(|| {
-            Fault::new(
-                "",
-                format!("--set {setting:?} names no key: write it as key=value"),
-            )
+        set(&mut document, path.trim(), value_of(value.trim())).map_err(|mut fault| {
+            fault.message = format!("--set {setting:?}: {}", fault.message);
+            fault
         })?;
-        let mut table = &mut document;
-        for key in keys {
-            table = table
-                .entry(key)
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-                .as_table_mut()
-                .ok_or_else(|| {
-                    Fault::new(
-                        path,
-                        format!("--set {setting:?}: `{key}` is not a table in this scenario"),
-                    )
-                })?;
-        }
-        table.insert(last.to_owned(), value_of(value.trim()));
     }
     toml::to_string(&document)
         .map_err(|error| Fault::new("", format!("--set leaves no valid scenario: {error}")))
+}
+
+/// Puts `value` at a dotted path, in place of what is there; tables on the way are made if need be.
+///
+/// # Errors
+/// If the path names no key or runs through something that is no table.
+pub(crate) fn set(document: &mut toml::Table, path: &str, value: toml::Value) -> Result<(), Fault> {
+    let mut keys: Vec<&str> = path.split('.').collect();
+    let last = keys.pop().filter(|key| !key.is_empty()).ok_or_else(|| {
+        Fault::new(
+            "",
+            "names no key: write it as a dotted path, e.g. model.kind",
+        )
+    })?;
+    let mut table = document;
+    for key in keys {
+        table = table
+            .entry(key)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| Fault::new(path, format!("`{key}` is not a table in this scenario")))?;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
 }
 
 fn value_of(text: &str) -> toml::Value {

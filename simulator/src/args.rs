@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::exit::Failure;
+use crate::sweep::args::SweepCommand;
 use clap::{Args, Parser, Subcommand};
 use primitives::Digest;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,9 @@ pub struct OutputArgs {
 pub enum Command {
     /// Run a scenario: a catalogue name (quickstart, smoke, ...) or a path
     Run(RunArgs),
+    /// Many federations from one scenario with a [sweep]: plan them, run them here or on a cluster
+    #[command(subcommand)]
+    Sweep(SweepCommand),
     /// Go on with an interrupted run
     Resume(ResumeArgs),
     /// Attack a finished run again, with its own attacks or others, without training again
@@ -113,7 +117,7 @@ pub struct PlanArgs {
 }
 
 /// A setting has a key and a value; whether the scenario has such a key is found when it is read.
-fn setting(text: &str) -> Result<String, String> {
+pub fn setting(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
         Some(_) => Err("it names no key: write it as key=value, e.g. seed=3".to_owned()),
@@ -130,6 +134,12 @@ pub struct RunArgs {
     /// Where the silos are: in this process, or each in a process of its own on this machine
     #[arg(long, value_enum, default_value = "memory")]
     pub transport: TransportArg,
+    /// SCENARIO is a task of a sweep, as TASKS.json:INDEX or TASKS.json:ID; it is run where its list lies
+    #[arg(long, conflicts_with_all = ["set", "out", "transport"])]
+    pub task: bool,
+    /// Stop as by Ctrl-C when stdin ends
+    #[arg(long, hide = true)]
+    pub tethered: bool,
 }
 
 /// How coordinator and silos are connected; it changes no number.

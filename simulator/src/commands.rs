@@ -17,8 +17,9 @@ use crate::network;
 use crate::progress::{Progress, print, tell};
 use crate::roll;
 use crate::session::{self, Finished};
+use crate::sweep;
 use report::{Comparison, TextStyle};
-use scenarios::{Resolved, ScenarioFile};
+use scenarios::{Resolved, ScenarioFile, SweepFile};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -36,9 +37,22 @@ pub fn make(
     prepared: impl FnOnce(&RunFolder) -> Result<(), Failure>,
     launch: impl FnOnce(&Resolved, Start) -> Result<Box<dyn Driver>, Failure>,
 ) -> Result<Exit, Failure> {
+    let resolved = resolve(&args.scenario)?;
+    let path = session::folder_of(&resolved.plan, &args.out);
+    make_in(path, resolved, args, output, interrupt, prepared, launch)
+}
+
+/// [`make`] with the run's folder at `path`.
+pub fn make_in(
+    path: PathBuf,
+    #[cfg_attr(not(feature = "planted-faults"), allow(unused_mut))] mut resolved: Resolved,
+    args: &MakeArgs,
+    output: OutputArgs,
+    interrupt: &Interrupt,
+    prepared: impl FnOnce(&RunFolder) -> Result<(), Failure>,
+    launch: impl FnOnce(&Resolved, Start) -> Result<Box<dyn Driver>, Failure>,
+) -> Result<Exit, Failure> {
     let mut progress = Progress::new(output);
-    #[cfg_attr(not(feature = "planted-faults"), allow(unused_mut))]
-    let mut resolved = resolve(&args.scenario)?;
     #[cfg(feature = "planted-faults")]
     if let Some(fault) = args.plant {
         for local in &mut resolved.schedule.locals {
@@ -46,7 +60,6 @@ pub fn make(
         }
     }
     foreign::refuse_training(&resolved)?;
-    let path = session::folder_of(&resolved.plan, &args.out);
     if args.fresh && path.exists() {
         // Opened first, so that nothing is taken away from a process that works in it.
         RunFolder::open(path.clone())?.remove()?;
@@ -166,6 +179,9 @@ pub fn audit(args: &AuditArgs, output: OutputArgs) -> Result<Exit, Failure> {
 
 /// Checks a scenario with its data.
 pub fn validate(args: &ScenarioArgs, output: OutputArgs) -> Result<Exit, Failure> {
+    if SweepFile::is_one(&args.scenario) {
+        return sweep::validate(args, output);
+    }
     let resolved = resolve(args)?;
     let digest = resolved.plan.digest();
     if output.json {

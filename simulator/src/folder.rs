@@ -26,7 +26,7 @@ pub enum FolderError {
         source: io::Error,
     },
     /// Another process works in it.
-    #[error("run folder {0} is in use by another siloscope process: wait for it or stop it")]
+    #[error("folder {0} is in use by another siloscope process: wait for it or stop it")]
     InUse(PathBuf),
     /// It is not a run folder.
     #[error(
@@ -117,17 +117,7 @@ impl RunFolder {
     pub fn open(path: PathBuf) -> Result<Self, FolderError> {
         fs::create_dir_all(&path)
             .map_err(|source| FolderError::io("make folder", &path, source))?;
-        let lock_path = path.join(".lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(|source| FolderError::io("open", &lock_path, source))?;
-        lock.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => FolderError::InUse(path.clone()),
-            fs::TryLockError::Error(source) => FolderError::io("lock", &lock_path, source),
-        })?;
+        let lock = lock(&path)?;
         Ok(Self {
             path,
             lengths: Mutex::new(BTreeMap::new()),
@@ -274,6 +264,43 @@ impl RunFolder {
         lengths.insert(name.to_owned(), length);
         Ok(())
     }
+}
+
+/// Keeps other processes of ours out of a folder for as long as the file is open.
+///
+/// # Errors
+/// If one is in it, or the system refuses.
+pub fn lock(folder: &Path) -> Result<File, FolderError> {
+    let (lock, path) = lock_file(folder)?;
+    lock.try_lock().map_err(|error| match error {
+        fs::TryLockError::WouldBlock => FolderError::InUse(folder.to_owned()),
+        fs::TryLockError::Error(source) => FolderError::io("lock", &path, source),
+    })?;
+    Ok(lock)
+}
+
+/// Waits until no other process of ours is in a folder, if it is there.
+///
+/// # Errors
+/// If the system refuses.
+pub fn wait(folder: &Path) -> Result<(), FolderError> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let (lock, path) = lock_file(folder)?;
+    lock.lock()
+        .map_err(|source| FolderError::io("lock", &path, source))
+}
+
+fn lock_file(folder: &Path) -> Result<(File, PathBuf), FolderError> {
+    let path = folder.join(".lock");
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|source| FolderError::io("open", &path, source))?;
+    Ok((lock, path))
 }
 
 /// Reads a whole file of a run folder.

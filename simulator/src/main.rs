@@ -28,12 +28,14 @@ mod jobs;
 mod keys;
 mod network;
 mod observer;
+mod process;
 mod progress;
 mod recorder;
 mod roll;
 mod session;
 mod shadow;
 mod statement;
+mod sweep;
 mod tables;
 
 use args::{Cli, Command, TransportArg};
@@ -90,11 +92,16 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match cli.command {
         Command::Run(args) => {
             args.make.speed.apply()?;
+            if args.tethered {
+                interrupt.tether();
+            }
             match args.transport {
+                _ if args.task => sweep::run_task(&args.make, output, interrupt),
                 TransportArg::Memory => commands::run(&args.make, output, interrupt),
                 TransportArg::Quic => network::run(&args, output, interrupt),
             }
         }
+        Command::Sweep(command) => sweep::sweep(&command, output, interrupt),
         Command::Resume(args) => {
             args.speed.apply()?;
             commands::resume(&args, output, interrupt)

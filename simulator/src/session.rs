@@ -27,7 +27,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const PLAN: &str = "plan.json";
-const SCENARIO: &str = "scenario.toml";
+/// The scenario of a run, as it was given.
+pub const SCENARIO: &str = "scenario.toml";
 const ORIGIN: &str = "origin.json";
 const REPORT_JSON: &str = "report.json";
 const REPORT_HTML: &str = "report.html";
@@ -74,10 +75,10 @@ pub fn folder_of(plan: &Plan, out: &Path) -> PathBuf {
 /// # Errors
 /// If the folder is no run, or its report cannot be read.
 pub fn finished(path: &Path) -> Result<Option<Finished>, Failure> {
-    let file = path.join(REPORT_JSON);
-    if !file.exists() {
+    if !has_report(path) {
         return Ok(None);
     }
+    let file = path.join(REPORT_JSON);
     if has_begun(path) {
         read_plan(path)?;
     }
@@ -96,13 +97,18 @@ pub fn has_begun(path: &Path) -> bool {
     path.join(PLAN).exists()
 }
 
+/// Whether the folder holds a run that is over.
+pub fn has_report(path: &Path) -> bool {
+    path.join(REPORT_JSON).exists()
+}
+
 /// Writes what a new run folder begins with. A folder that has begun is left as it is.
 ///
 /// # Errors
-/// If the system refuses.
+/// If it has begun with another plan, or the system refuses.
 pub fn prepare(folder: &RunFolder, resolved: &Resolved) -> Result<(), Failure> {
     if has_begun(folder.path()) {
-        return Ok(());
+        return check_plan(folder.path(), resolved);
     }
     let file = &resolved.file;
     let absolute = std::path::absolute(&file.folder).map_err(Failure::run)?;
@@ -123,7 +129,7 @@ pub fn prepare(folder: &RunFolder, resolved: &Resolved) -> Result<(), Failure> {
 /// # Errors
 /// If the folder is no run of this format, or scenario and data no longer give the same plan.
 pub fn reopen(path: &Path) -> Result<Resolved, Failure> {
-    let written = read_plan(path)?;
+    read_plan(path)?;
     let damaged = |file: &str, what: String| FolderError::Damaged {
         path: path.join(file),
         what,
@@ -139,14 +145,23 @@ pub fn reopen(path: &Path) -> Result<Resolved, Failure> {
     };
     let file = ScenarioFile::parse(&origin.file, &origin.folder, &text, &[]).map_err(copied)?;
     let resolved = Resolved::new(file).map_err(copied)?;
-    if resolved.plan.to_json().as_bytes() != written {
-        return Err(Failure::run(format!(
-            "{}: the scenario and its data no longer give the plan that this run began with: the data or the \
-             version of siloscope has changed; restore them, or run the scenario anew with --fresh",
-            path.display()
-        )));
-    }
+    check_plan(path, &resolved)?;
     Ok(resolved)
+}
+
+/// Refuses to go on in a folder that began with another plan.
+///
+/// # Errors
+/// If it did, or is no run of this format.
+fn check_plan(path: &Path, resolved: &Resolved) -> Result<(), Failure> {
+    if resolved.plan.to_json().as_bytes() == read_plan(path)? {
+        return Ok(());
+    }
+    Err(Failure::run(format!(
+        "{}: the scenario and its data no longer give the plan that this run began with: the data or the version of \
+         siloscope has changed; restore them, or run the scenario anew with --fresh",
+        path.display()
+    )))
 }
 
 /// The bytes of a run folder's plan, which this siloscope can read.

@@ -3,6 +3,7 @@
 use crate::args::{OutputArgs, RunArgs};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::process::{self, Started};
 use crate::{commands, keys};
 use primitives::SiloId;
 use std::collections::BTreeMap;
@@ -10,7 +11,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::UNIX_EPOCH;
-use tokio::process::{Child, ChildStdin, Command};
 use tokio::runtime::Handle;
 use transport::quic::{Peer, Term};
 
@@ -27,10 +27,11 @@ pub fn run(args: &RunArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<
     drop(resolved);
     keys::create(&place.0.join("keys"), silos, Term::days_from_now(1))?;
     Handle::current().block_on(async {
-        let mut server = start(server_words(args, output, &place.0))?;
+        let mut server = process::start(server_words(args, output, &place.0), Stdio::inherit())?;
         let mut members: BTreeMap<SiloId, Started> = BTreeMap::new();
         for silo in (0..silos).map(SiloId) {
-            let member = start(member_words(args, output, &place.0, silo))?;
+            let member =
+                process::start(member_words(args, output, &place.0, silo), Stdio::inherit())?;
             members.insert(silo, member);
         }
         watch(&mut server, &mut members, interrupt).await
@@ -100,13 +101,6 @@ async fn first_to_end(members: &mut BTreeMap<SiloId, Started>) -> (SiloId, ExitS
     .await
 }
 
-/// A process of ours, and the end of the pipe that keeps it going.
-struct Started {
-    process: Child,
-    /// Not left with the process: whoever waits for one lets go of what is there.
-    tether: Option<ChildStdin>,
-}
-
 /// A folder that is private to this run, and gone after it.
 struct Place(PathBuf);
 
@@ -125,23 +119,6 @@ impl Drop for Place {
         // What stays behind is private, and in the folder for what may be removed.
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// Starts this program again, with other words.
-fn start(words: Vec<OsString>) -> Result<Started, Failure> {
-    let program = std::env::current_exe().map_err(Failure::run)?;
-    Command::new(program)
-        .args(words)
-        .stdin(Stdio::piped())
-        // Ctrl-C in a terminal goes to this process alone, which passes it on.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map(|mut process| Started {
-            tether: process.stdin.take(),
-            process,
-        })
-        .map_err(|error| Failure::run(format!("cannot start another process: {error}")))
 }
 
 /// The words that both sides have in common.
