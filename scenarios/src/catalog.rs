@@ -35,6 +35,7 @@ catalog![
     "outages",
     "audit",
     "roles",
+    "sequences",
     "bench-j1",
     "bench-j2",
     "bench-j3",

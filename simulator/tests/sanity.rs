@@ -32,13 +32,13 @@ fn world(alike: bool, privacy: &str, seed: u64) -> String {
         ("kind = \"logistic\"", "kind = \"mlp\"\nhidden = [32]"),
         ("rounds = 6", "rounds = 8"),
         ("local_steps = 3", "local_steps = 20"),
-        (
-            "protection = \"averaged-gradient\"\nclip_norm = 1.0\nnoise_multiplier = 1.0\ndelta = 1e-3\n",
-            privacy,
-        ),
+        (PROTECTION, privacy),
     ])
 }
 
+/// What [`scenario`] has for a protection.
+const PROTECTION: &str =
+    "protection = \"averaged-gradient\"\nclip_norm = 1.0\nnoise_multiplier = 1.0\ndelta = 1e-3\n";
 const OPEN: &str = "protection = \"none\"\n";
 const STRICT: &str = "protection = \"averaged-gradient\"\nclip_norm = 1.0\nbudget = { unit = \"subject\", epsilon = 1.0, delta = 1e-3 }\n";
 
@@ -114,6 +114,44 @@ fn without_privacy_training_records_give_their_people_away() {
     for auc in &aucs {
         assert!(auc.low > 0.5, "{} from {}", auc.value, auc.low);
     }
+}
+
+/// People who write, read by an LSTM; at `distinctiveness` 0 by one common chain.
+fn writers(distinctiveness: f64, seed: u64) -> Place {
+    let source = format!(
+        "{{ synthetic = {{ kind = \"subject-sequences\", subjects = 120, records_per_subject = 24, vocabulary = 8, length = 4, distinctiveness = {distinctiveness:?}, test_subjects = 20 }} }}"
+    );
+    let adam = "learning_rate = 0.02\noptimizer = { kind = \"adam\" }";
+    Place::with(&scenario(&[
+        ("seed = 7", &format!("seed = {seed}")),
+        (SOURCE, &source),
+        ("fresh_fraction = 0.25", "fresh_fraction = 0.5"),
+        ("records_per_adversary = 2", "records_per_adversary = 12"),
+        (
+            "kind = \"logistic\"",
+            "kind = \"lstm\"\nembedding = 4\nhidden = 16\nlayers = 1",
+        ),
+        ("rounds = 6", "rounds = 12"),
+        ("local_steps = 3", "local_steps = 20"),
+        ("learning_rate = 0.3", adam),
+        (PROTECTION, OPEN),
+    ]))
+}
+
+/// The same for people who write: false alarms 1e-6 for the mean of those alike; those who differ are rejected as chance
+/// at 1e-6.
+#[test]
+fn writers_are_told_by_fresh_texts_as_far_as_they_differ() {
+    let of_seeds = |distinctiveness| -> Vec<Auc> {
+        let seeds = 1..=SEEDS;
+        seeds
+            .map(|seed| last_auc(&writers(distinctiveness, seed), "fresh"))
+            .collect()
+    };
+    let off = deviations(&of_seeds(0.0));
+    assert!(off.abs() < ONE_IN_A_MILLION, "{off}");
+    let off = deviations(&of_seeds(8.0));
+    assert!(off > ONE_IN_A_MILLION, "{off}");
 }
 
 /// ε = 1 for a whole subject: an attack has an AUC of at most 0.73 by the promise, and finds nothing in fact. False

@@ -48,4 +48,7 @@ pub use pools::{Pools, PoolsError};
 pub use source::{Source, UnknownBuiltIn};
 pub use spread::Spread;
 pub use subjects::SubjectIndex;
-pub use synthetic::{GaussianClasses, SubjectWorld, SyntheticConfig};
+pub use synthetic::{
+    GaussianClasses, PerSilo, RecordCount, RecordLaw, SequenceWorld, SiloWorld, SubjectWorld,
+    SyntheticConfig,
+};

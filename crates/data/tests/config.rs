@@ -17,6 +17,8 @@ fn every_kind_of_source_survives_being_written_again() {
         r#"{ idx = { images = "i", labels = "l" }, subjects = "s.csv" }"#,
         r#"{ leaf = "data/train" }"#,
         r#"{ synthetic = { kind = "subjects", subjects = 120, shift = 0.0, seed = 4 } }"#,
+        r#"{ synthetic = { kind = "subjects", subjects = 120, records_per_subject = { kind = "zipf", exponent = 1.5, least = 2, most = 64 }, label_noise = [0.0, 0.5], silos = { count = 2, spread = 0.5 } } }"#,
+        r#"{ synthetic = { kind = "subject-sequences", subjects = 120, stride = 2 } }"#,
         r#"{ synthetic = { kind = "gaussian-classes", records = 100, test_records = 10 } }"#,
     ];
     for source in sources {

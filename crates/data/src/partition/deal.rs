@@ -23,7 +23,7 @@ pub(super) fn silos_of_subject(
 }
 
 /// `count` different silos, `home` first, the others drawn in proportion to `weights`.
-pub(super) fn choose_silos(
+pub(crate) fn choose_silos(
     home: SiloId,
     count: usize,
     weights: &[f64],
@@ -41,7 +41,7 @@ pub(super) fn choose_silos(
 }
 
 /// An index drawn in proportion to `weights`, of which at least one is above zero.
-pub(super) fn draw_index(weights: &[f64], rng: &mut dyn Rng) -> usize {
+pub(crate) fn draw_index(weights: &[f64], rng: &mut dyn Rng) -> usize {
     let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
     let mut last = 0;
     for (i, &weight) in weights.iter().enumerate() {

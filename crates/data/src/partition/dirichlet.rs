@@ -35,7 +35,7 @@ impl Partitioner for Dirichlet {
         let shares: Vec<Vec<f64>> = dataset
             .classes()
             .iter()
-            .map(|_| proportions(self.alpha, silos as usize, rng))
+            .map(|_| proportions(&vec![self.alpha; silos as usize], rng))
             .collect();
         let even = vec![1.0; silos as usize];
         let mut placed = Vec::with_capacity(subjects.all_records().len());
@@ -70,9 +70,10 @@ impl Partitioner for Dirichlet {
     }
 }
 
-/// One draw of the symmetric Dirichlet law: `count` shares that add up to 1.
-fn proportions(alpha: f64, count: usize, rng: &mut dyn Rng) -> Vec<f64> {
-    let logs: Vec<f64> = (0..count).map(|_| log_gamma_draw(alpha, rng)).collect();
+/// One draw of the Dirichlet law with these `concentrations`, all above 0: as many shares, that add up to 1.
+pub(crate) fn proportions(concentrations: &[f64], rng: &mut dyn Rng) -> Vec<f64> {
+    let log_draw = |&concentration: &f64| log_gamma_draw(concentration, rng);
+    let logs: Vec<f64> = concentrations.iter().map(log_draw).collect();
     let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = logs
         .iter()
@@ -139,7 +140,7 @@ mod tests {
     fn proportions_add_up_even_where_a_draw_would_underflow() {
         let mut rng = Seed::from_number(2).stream(Stream::run(Role::Partition));
         for alpha in [1e-4, 0.1, 1.0, 1e6] {
-            let shares = proportions(alpha, 50, &mut rng);
+            let shares = proportions(&[alpha; 50], &mut rng);
             assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             assert!(shares.iter().all(|&share| share > 0.0));
         }

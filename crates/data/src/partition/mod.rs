@@ -11,6 +11,10 @@ mod quantity;
 mod spread;
 mod subject;
 
+pub(crate) use deal::{choose_silos, draw_index};
+pub(crate) use dirichlet::proportions;
+pub(crate) use quantity::homes;
+
 pub use dirichlet::Dirichlet;
 pub use natural::Natural;
 pub use quantity::Quantity;

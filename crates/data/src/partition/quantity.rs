@@ -46,7 +46,7 @@ impl Partitioner for Quantity {
 }
 
 /// The home silos of `subjects` subjects: one for each silo, the rest by largest remainder.
-fn homes(weights: &[f64], subjects: usize) -> impl Iterator<Item = SiloId> {
+pub(crate) fn homes(weights: &[f64], subjects: usize) -> impl Iterator<Item = SiloId> {
     let rest = subjects.saturating_sub(weights.len()) as f64;
     let total: f64 = weights.iter().sum();
     let shares: Vec<f64> = weights.iter().map(|weight| rest * weight / total).collect();

@@ -1,9 +1,17 @@
 //! Data drawn from a seed, so that the truth about it is known.
 
+mod crowd;
 mod gaussian_classes;
+mod people;
+mod record_count;
+mod silo_world;
+mod subject_sequences;
 mod subject_worlds;
 
 pub use gaussian_classes::GaussianClasses;
+pub use record_count::{RecordCount, RecordLaw};
+pub use silo_world::{PerSilo, SiloWorld};
+pub use subject_sequences::SequenceWorld;
 pub use subject_worlds::SubjectWorld;
 
 use crate::{DataError, Dataset};
@@ -16,6 +24,8 @@ use serde::{Deserialize, Serialize};
 pub enum SyntheticConfig {
     /// People with a distribution of their own: [`SubjectWorld`].
     Subjects(SubjectWorld),
+    /// People who write by a Markov chain of their own: [`SequenceWorld`].
+    SubjectSequences(SequenceWorld),
     /// Classes with a centre each and nobody in particular: [`GaussianClasses`].
     GaussianClasses(GaussianClasses),
 }
@@ -28,6 +38,7 @@ impl SyntheticConfig {
     pub fn generate(&self, seed: &Seed) -> Result<Dataset, DataError> {
         match self {
             Self::Subjects(world) => world.generate(seed),
+            Self::SubjectSequences(world) => world.generate(seed),
             Self::GaussianClasses(classes) => classes.generate(seed),
         }
     }
@@ -75,6 +86,13 @@ mod tests {
             (
                 SyntheticConfig::Subjects(world),
                 "9af4e33673f5febc9725b135f46351c6e5a58004d09aa23d9ab2aa642253efa7",
+            ),
+            (
+                SyntheticConfig::SubjectSequences(SequenceWorld {
+                    seed: Some(1),
+                    ..SequenceWorld::new(120)
+                }),
+                "ca3022dfa1e2111bd63fdee70a7b43b41d2faec9d78a6e92558ef76eee1cd3a9",
             ),
             (
                 SyntheticConfig::GaussianClasses(classes),

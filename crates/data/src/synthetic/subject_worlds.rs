@@ -4,14 +4,17 @@
 //! records are `x ~ N(μ_s, within² I)` with the label `argmax(x W / 2 + b_s)`, where `W` (features ×
 //! classes, standard normal) is the same for all; with probability `label_noise` the label is replaced
 //! by another class. With `spread = 0` and `shift = 0` subjects are all alike: the true null, under
-//! which fresh records of a subject say nothing about its membership.
+//! which fresh records of a subject say nothing about its membership. How many records a subject has may
+//! follow a law ([`RecordCount`]), and silos may differ ([`SiloWorld`], [`PerSilo`]).
 //!
 //! Source: the generator in the manner of Suri, Kanani, Marathe, Peterson 2022 (arXiv 2206.03317).
 
-use super::{check, own_or};
-use crate::{DataError, Dataset, DatasetParts, Features, Split};
+use super::crowd::Crowd;
+use super::silo_world::Places;
+use super::{PerSilo, RecordCount, SiloWorld, check, own_or};
+use crate::{DataError, Dataset, DatasetParts, Features};
 use primitives::normal;
-use primitives::{Role, Seed, Stream, SubjectId};
+use primitives::{Role, Seed, Stream};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +24,9 @@ use serde::{Deserialize, Serialize};
 pub struct SubjectWorld {
     /// Subjects who become members or non-members.
     pub subjects: u32,
-    /// Records of every subject, training and held-out ones together.
+    /// Records of a subject, training and held-out ones together: a number or a law.
     #[serde(default = "SubjectWorld::records_per_subject")]
-    pub records_per_subject: u32,
+    pub records_per_subject: RecordCount,
     /// Further subjects, in the test split: the population.
     #[serde(default = "SubjectWorld::test_subjects")]
     pub test_subjects: u32,
@@ -42,17 +45,20 @@ pub struct SubjectWorld {
     /// Standard deviation of a subject's shift of every logit: how far people's labels differ.
     #[serde(default = "SubjectWorld::shift")]
     pub shift: f64,
-    /// Probability that a record's label is replaced by another class.
+    /// Probability that a record's label is replaced by another class, for all silos or for each.
     #[serde(default = "SubjectWorld::label_noise")]
-    pub label_noise: f64,
+    pub label_noise: PerSilo,
+    /// Natural silos that differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silos: Option<SiloWorld>,
     /// A seed of its own, so that the people stay the same while the run's seed draws who is a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }
 
 impl SubjectWorld {
-    const fn records_per_subject() -> u32 {
-        16
+    const fn records_per_subject() -> RecordCount {
+        RecordCount::Fixed(16)
     }
     const fn test_subjects() -> u32 {
         60
@@ -72,8 +78,8 @@ impl SubjectWorld {
     const fn shift() -> f64 {
         2.0
     }
-    const fn label_noise() -> f64 {
-        0.25
+    const fn label_noise() -> PerSilo {
+        PerSilo::All(0.25)
     }
 
     /// A world of `subjects` people with every other number at its default.
@@ -88,6 +94,7 @@ impl SubjectWorld {
             within: Self::within(),
             shift: Self::shift(),
             label_noise: Self::label_noise(),
+            silos: None,
             seed: None,
         }
     }
@@ -98,102 +105,58 @@ impl SubjectWorld {
     /// If a number is out of range.
     pub fn generate(&self, seed: &Seed) -> Result<Dataset, DataError> {
         self.check()?;
-        let mut rng = own_or(self.seed, seed).stream(Stream::run(Role::Generate));
-        let (d, classes) = (self.features as usize, self.classes as usize);
-        let people = self.subjects + self.test_subjects;
-        let per_subject = self.records_per_subject as usize;
-        let mut weights = vec![0.0; d * classes];
+        let seed = own_or(self.seed, seed);
+        let mut rng = seed.stream(Stream::run(Role::Generate));
+        let d = self.features as usize;
+        let mut weights = vec![0.0; d * self.classes as usize];
         normal::fill(&mut rng, &mut weights);
-
-        let mut features = Vec::with_capacity(people as usize * per_subject * d);
-        let mut labels = Vec::with_capacity(people as usize * per_subject);
-        // Of one subject: its mean, its shift, then each record's deviation from the mean.
-        let mut normals = vec![0.0; d + classes + per_subject * d];
-        for _ in 0..people {
-            normal::fill(&mut rng, &mut normals);
-            let (mean, rest) = normals.split_at_mut(d);
-            let (shift, records) = rest.split_at_mut(classes);
-            for mean in mean.iter_mut() {
-                *mean *= self.spread;
-            }
-            for shift in shift.iter_mut() {
-                *shift *= self.shift;
-            }
-            for x in records.chunks_exact_mut(d) {
-                for (x, mean) in x.iter_mut().zip(&*mean) {
-                    *x = mean + self.within * *x;
-                }
-                let mut label = argmax(x, &weights, shift);
-                if rng.random::<f64>() < self.label_noise {
-                    label = (label + rng.random_range(1..self.classes)) % self.classes;
-                }
-                labels.push(label);
-                features.extend(x.iter().map(|&x| x as f32));
-            }
-        }
-        let subject_of = |record: usize| SubjectId((record / per_subject) as u32);
-        let split_of = |subject: SubjectId| {
-            if subject.0 < self.subjects {
-                Split::Train
+        let drawn = self.crowd().draw(&seed, &mut rng, |record, rng| {
+            let label = argmax(record.x, &weights, record.shift);
+            if rng.random::<f64>() < self.label_noise.of(record.silo) {
+                (label + rng.random_range(1..self.classes)) % self.classes
             } else {
-                Split::Test
+                label
             }
-        };
-        let subjects: Vec<SubjectId> = (0..labels.len()).map(subject_of).collect();
+        });
         Dataset::try_new(DatasetParts {
             name: "synthetic subjects".to_owned(),
-            features: Features::Floats(features),
+            features: Features::Floats(drawn.features),
             shape: vec![d],
-            labels,
+            labels: drawn.labels,
             classes: (0..self.classes).map(|class| class.to_string()).collect(),
-            subject_names: (0..people).map(|subject| format!("s{subject}")).collect(),
-            natural_silos: None,
-            splits: Some(subjects.iter().map(|&subject| split_of(subject)).collect()),
-            subjects,
+            subjects: drawn.people.subjects(),
+            subject_names: drawn.people.names(),
+            splits: Some(drawn.people.splits()),
+            natural_silos: drawn.places.map(Places::natural),
         })
     }
 
-    fn check(&self) -> Result<(), DataError> {
-        let at_least = |key, given: u32, least: u32| {
-            let allowed = format!("a whole number of at least {least}");
-            check(given >= least, "subjects", key, f64::from(given), &allowed)
-        };
-        at_least("subjects", self.subjects, 2)?;
-        at_least("records_per_subject", self.records_per_subject, 1)?;
-        at_least("features", self.features, 1)?;
-        at_least("classes", self.classes, 2)?;
-        for (key, given) in [
-            ("spread", self.spread),
-            ("within", self.within),
-            ("shift", self.shift),
-        ] {
-            let fits = given.is_finite() && given >= 0.0;
-            check(
-                fits,
-                "subjects",
-                key,
-                given,
-                "a finite number of at least 0",
-            )?;
+    fn crowd(&self) -> Crowd<'_> {
+        Crowd {
+            kind: "subjects",
+            subjects: self.subjects,
+            test_subjects: self.test_subjects,
+            records: self.records_per_subject,
+            features: self.features,
+            spread: self.spread,
+            within: self.within,
+            shift: self.shift,
+            silos: self.silos.as_ref(),
+            shifts: self.classes as usize,
         }
-        let fits = (0.0..=1.0).contains(&self.label_noise);
-        check(
-            fits,
-            "subjects",
-            "label_noise",
-            self.label_noise,
-            "a probability in [0, 1]",
-        )?;
-        let people = f64::from(self.subjects) + f64::from(self.test_subjects);
-        let values = people * f64::from(self.records_per_subject) * f64::from(self.features);
-        let allowed = "at most 2^30 numbers over all records";
-        check(
-            values <= f64::from(1 << 30),
-            "subjects",
-            "subjects · records · features",
-            values,
-            allowed,
-        )
+    }
+
+    fn check(&self) -> Result<(), DataError> {
+        let crowd = self.crowd();
+        crowd.check()?;
+        let classes = f64::from(self.classes);
+        let allowed = "a whole number of at least 2";
+        check(self.classes >= 2, crowd.kind, "classes", classes, allowed)?;
+        let probability = |given| (0.0..=1.0).contains(&given);
+        let allowed = "a probability in [0, 1]";
+        let silos = self.silos.as_ref();
+        self.label_noise
+            .check(crowd.kind, "label_noise", silos, probability, allowed)
     }
 }
 
@@ -213,6 +176,7 @@ fn argmax(x: &[f64], weights: &[f64], shift: &[f64]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RecordLaw;
     use primitives::RecordId;
 
     /// Standard deviation of the subjects' means, and of records about them, over all features.
@@ -246,7 +210,7 @@ mod tests {
     #[test]
     fn people_lie_apart_and_records_about_them_as_written() {
         let world = SubjectWorld {
-            records_per_subject: 4,
+            records_per_subject: 4.into(),
             ..SubjectWorld::new(420)
         };
         let (between, within) = deviations(&world);
@@ -267,11 +231,11 @@ mod tests {
     #[test]
     fn label_noise_replaces_labels_and_nothing_else() {
         let clean = SubjectWorld {
-            label_noise: 0.0,
+            label_noise: 0.0.into(),
             ..SubjectWorld::new(500)
         };
         let noisy = SubjectWorld {
-            label_noise: 1.0,
+            label_noise: 1.0.into(),
             ..clean.clone()
         };
         let [clean, noisy] =
@@ -291,7 +255,7 @@ mod tests {
             let world = SubjectWorld {
                 shift,
                 spread: 0.0,
-                label_noise: 0.0,
+                label_noise: 0.0.into(),
                 ..SubjectWorld::new(200)
             };
             let dataset = world.generate(&Seed::from_number(1)).unwrap();
@@ -309,5 +273,123 @@ mod tests {
         };
         assert!(concentration(6.0) > 0.8, "{}", concentration(6.0));
         assert!(concentration(0.0) < 0.6, "{}", concentration(0.0));
+    }
+
+    /// In silo `h` a share `noise_h` of the labels is not `argmax(x W / 2)`. Each share is over some 8,000 records
+    /// (standard error 0.0056 at most); 5 standard errors are left with probability 6e-7.
+    #[test]
+    fn each_silo_has_the_label_noise_that_is_written_for_it() {
+        let noises = [0.0, 0.1, 0.5];
+        let world = SubjectWorld {
+            test_subjects: 0,
+            shift: 0.0,
+            label_noise: PerSilo::Each(noises.to_vec()),
+            silos: Some(SiloWorld {
+                count: 3,
+                per_subject: 2,
+                exponent: 0.0,
+                spread: 1.0,
+                shift: 0.0,
+            }),
+            ..SubjectWorld::new(1_500)
+        };
+        let dataset = world.generate(&Seed::from_number(2)).unwrap();
+        let mut rng = Seed::from_number(2).stream(Stream::run(Role::Generate));
+        let mut weights = vec![0.0; 20 * 5];
+        normal::fill(&mut rng, &mut weights);
+        let silos = &dataset.natural_silos().unwrap().of_records;
+        let (mut other, mut all) = ([0.0; 3], [0.0; 3]);
+        let mut x = [0.0; 20];
+        for record in dataset.records() {
+            dataset.copy_features(record, &mut x);
+            let clean = argmax(&x.map(f64::from), &weights, &[0.0; 5]);
+            let silo = silos[record.index()].index();
+            all[silo] += 1.0;
+            other[silo] += f64::from(u8::from(clean != dataset.label(record)));
+        }
+        for silo in 0..3 {
+            let share: f64 = other[silo] / all[silo];
+            assert!(all[silo] > 7_000.0);
+            assert!((share - noises[silo]).abs() < 0.028, "silo {silo}: {share}");
+        }
+    }
+
+    /// A silo's mean moves its records: the means of 40 silos over 20 features deviate by 1.5 (800 normals: standard
+    /// error 2.5 %, and 5 of them are left with probability 6e-7), beside 0.6/√600 of the records themselves.
+    #[test]
+    fn silos_move_the_records_that_they_hold() {
+        let world = SubjectWorld {
+            spread: 0.0,
+            silos: Some(SiloWorld {
+                count: 40,
+                per_subject: 1,
+                exponent: 0.0,
+                spread: 1.5,
+                shift: 0.0,
+            }),
+            ..SubjectWorld::new(1_500)
+        };
+        let dataset = world.generate(&Seed::from_number(2)).unwrap();
+        let silos = &dataset.natural_silos().unwrap().of_records;
+        let mut sums = vec![0.0; 40 * 20];
+        let mut counts = [0.0; 40];
+        let mut x = [0.0; 20];
+        for record in dataset.records() {
+            dataset.copy_features(record, &mut x);
+            let silo = silos[record.index()].index();
+            counts[silo] += 1.0;
+            for (sum, x) in sums[silo * 20..][..20].iter_mut().zip(x) {
+                *sum += f64::from(x);
+            }
+        }
+        let mean_square = |(sums, count): (&[f64], &f64)| {
+            sums.iter().map(|sum| (sum / count).powi(2)).sum::<f64>()
+        };
+        let squares: f64 = sums.chunks(20).zip(&counts).map(mean_square).sum();
+        let deviation = (squares / 800.0).sqrt();
+        assert!((deviation / 1.5 - 1.0).abs() < 0.125, "{deviation}");
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_refused_by_name() {
+        let silos = SiloWorld {
+            count: 3,
+            per_subject: 1,
+            exponent: 0.0,
+            spread: 0.0,
+            shift: 0.0,
+        };
+        let with = |change: &dyn Fn(&mut SubjectWorld)| {
+            let mut world = SubjectWorld::new(20);
+            change(&mut world);
+            let error = world.generate(&Seed::from_number(1)).unwrap_err();
+            error.to_string()
+        };
+        let each = PerSilo::Each(vec![0.1, 0.2]);
+        let error = with(&|world| world.label_noise = each.clone());
+        assert!(error.contains("a list needs the table silos"), "{error}");
+        let error = with(&|world| {
+            world.label_noise = each.clone();
+            world.silos = Some(silos.clone());
+        });
+        assert!(error.contains("or 3 of them"), "{error}");
+        let error = with(&|world| {
+            world.silos = Some(SiloWorld {
+                per_subject: 4,
+                ..silos.clone()
+            });
+        });
+        assert!(error.contains("silos.per_subject = 4"), "{error}");
+        let error = with(&|world| {
+            world.silos = Some(SiloWorld {
+                count: 21,
+                ..silos.clone()
+            });
+        });
+        assert!(error.contains("from 1 to 20"), "{error}");
+        let error = with(&|world| {
+            world.records_per_subject = RecordCount::Law(RecordLaw::Uniform { least: 5, most: 4 });
+        });
+        assert!(error.contains("records_per_subject.most = 4"), "{error}");
     }
 }
