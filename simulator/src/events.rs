@@ -4,7 +4,7 @@
 
 use crate::driver::RoundTraffic;
 use primitives::SiloId;
-use report::model::{Epsilon, MissingSilo, Real};
+use report::model::{Epsilon, MissingSilo, Quality, Real};
 use serde::{Deserialize, Serialize};
 use server::Missing;
 use std::collections::BTreeMap;
@@ -67,9 +67,10 @@ pub struct RoundFigures {
     pub round: u32,
     /// Silos that took part.
     pub silos: Vec<u32>,
-    /// Share of right answers on the population's records.
-    pub accuracy: Real,
-    /// Mean loss there, in nats.
+    /// How good the model is on the population's records: written as `accuracy` or as `r_squared`.
+    #[serde(flatten)]
+    pub quality: Quality,
+    /// Mean loss there: in nats, or where a number is predicted the mean squared error.
     pub loss: Real,
     /// What the next round begins to clip to, where that adapts.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -98,7 +98,7 @@ impl Progress {
         let line = RoundLine {
             round: figures.round,
             rounds,
-            accuracy: Some(figures.accuracy.get()),
+            quality: Some(figures.quality),
             epsilon: Some(figures.epsilon_subject),
             budget,
             auc_fresh: figures.auc_fresh.map(Real::get),

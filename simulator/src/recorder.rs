@@ -12,7 +12,7 @@ use accounting::{Holdings, Ledger, LedgerEntry, Odometer, TightestAccountant};
 use attacks::RecordRegime;
 use primitives::{ModelVector, Probe, Round, SiloId};
 use protocol::SiloUpdate;
-use report::model::Real;
+use report::model::{Quality, Real};
 use scenarios::Resolved;
 use server::Checkpoint;
 use std::collections::BTreeMap;
@@ -166,7 +166,7 @@ impl<'a> Recorder<'a> {
         let figures = RoundFigures {
             round: round.0,
             silos: updates.keys().map(|silo| silo.0).collect(),
-            accuracy: sight.accuracy.into(),
+            quality: Quality::Accuracy(sight.accuracy.into()),
             loss: sight.loss.into(),
             clip_norm: checkpoint.state.clip_norm.map(|norm| norm.get().into()),
             epsilon_record: statement::epsilon(&losses.record),

@@ -18,7 +18,7 @@ enum Column {
     Texts(&'static str, Vec<String>),
 }
 
-/// `rounds.parquet`: one row a round, with accuracy, loss, ε by unit, and the AUC of every attack and regime.
+/// `rounds.parquet`: one row a round, with accuracy (or `r_squared`), loss, ε by unit, and the AUC of every attack and regime.
 ///
 /// # Errors
 /// If the table cannot be written.
@@ -29,6 +29,7 @@ pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, Pa
             rounds.iter().map(|figures| Some(value(figures))).collect(),
         )
     };
+    let quality = rounds.first().map_or("accuracy", |at| at.quality.key());
     let mut columns = vec![
         Column::Integers(
             "round",
@@ -37,7 +38,7 @@ pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, Pa
                 .map(|figures| figures.round.cast_signed())
                 .collect(),
         ),
-        reals("accuracy", |figures| figures.accuracy.get()),
+        reals(quality, |figures| figures.quality.get()),
         reals("loss", |figures| figures.loss.get()),
         reals("epsilon_record", |figures| figures.epsilon_record.get()),
         reals("epsilon_subject", |figures| figures.epsilon_subject.get()),

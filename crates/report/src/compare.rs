@@ -2,7 +2,7 @@
 
 use crate::RunReport;
 use crate::format;
-use crate::model::{Epsilon, Guarantee, PrivacyUnit, Regime};
+use crate::model::{Epsilon, Guarantee, PrivacyUnit, Quality, Regime};
 use crate::text::{TextStyle, columns, fits};
 use crate::words;
 
@@ -37,7 +37,7 @@ pub enum CompareError {
 pub(crate) struct Entry<'a> {
     pub(crate) letter: String,
     pub(crate) report: &'a RunReport,
-    pub(crate) accuracy: Option<f64>,
+    pub(crate) quality: Option<Quality>,
     pub(crate) auc: [Option<f64>; 2],
 }
 
@@ -89,19 +89,35 @@ impl<'a> Comparison<'a> {
             .map(|(k, report)| Entry {
                 letter: letter(k),
                 report,
-                accuracy: report.utility.rounds.last().map(|last| last.accuracy.get()),
+                quality: report.utility.rounds.last().map(|last| last.quality),
                 auc: Regime::ALL.map(|regime| auc(report, regime)),
             })
             .collect()
     }
 
+    /// What the runs' qualities measure, each once.
+    pub(crate) fn measures(&self) -> Vec<&'static str> {
+        let entries = self.entries();
+        let names = entries.iter().filter_map(|entry| entry.quality);
+        let mut names: Vec<&str> = names.map(Quality::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// Headings, then a row a run.
     pub(crate) fn table(&self) -> Vec<Vec<String>> {
+        let measures = self.measures();
+        let mixed = measures.len() > 1;
         let head = [
             "",
             "run",
             "protection",
-            "accuracy",
+            match measures[..] {
+                [measure] => measure,
+                [] => "accuracy",
+                _ => "quality",
+            },
             "ε subject",
             "ε record",
             "ε silo",
@@ -129,7 +145,14 @@ impl<'a> Comparison<'a> {
                 entry.letter.clone(),
                 entry.report.identity.name.clone(),
                 entry.report.promise.protection.clone(),
-                entry.accuracy.map_or("—".to_owned(), format::percent),
+                entry.quality.map_or("—".to_owned(), |quality| {
+                    let shown = format::quality(quality);
+                    if mixed {
+                        format!("{} {shown}", quality.name())
+                    } else {
+                        shown
+                    }
+                }),
                 epsilon(PrivacyUnit::Subject),
                 epsilon(PrivacyUnit::Record),
                 epsilon(PrivacyUnit::Silo),
@@ -158,6 +181,12 @@ impl<'a> Comparison<'a> {
         if self.differ(|report| report.shape.subjects) || self.differ(|report| report.shape.records)
         {
             all.push("The runs have different numbers of subjects or records, so accuracy and AUC differ for reasons other than the protection.".to_owned());
+        }
+        if self.measures().len() > 1 {
+            all.push(
+                "Some runs predict classes and some numbers: accuracy and R² cannot be compared."
+                    .to_owned(),
+            );
         }
         if self.differ(|report| report.identity.seed) {
             all.push(

@@ -4,7 +4,7 @@
 //! unit are joined by a no-break space.
 
 use crate::model::{Epsilon, Interval, Measurement, NeighboringRelation, PrivacyUnit, Regime};
-use crate::model::{Noun, Nouns};
+use crate::model::{Noun, Nouns, Quality};
 
 /// Slack for a decimal number that has no exact binary form, so that 7.1 is not shown as 7.11.
 const ROUNDING_SLACK: f64 = 1e-9;
@@ -115,6 +115,14 @@ pub(crate) fn fixed(x: f64, decimals: usize) -> String {
         } else {
             text
         }
+    }
+}
+
+/// A quality in its own unit: `91.2 %`, or `0.834` for an R².
+pub(crate) fn quality(quality: Quality) -> String {
+    match quality {
+        Quality::Accuracy(accuracy) => percent(accuracy.get()),
+        Quality::RSquared(r_squared) => fixed(r_squared.get(), 3),
     }
 }
 

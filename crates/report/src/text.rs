@@ -2,7 +2,7 @@
 
 use crate::RunReport;
 use crate::format;
-use crate::model::{CheckOutcome, Epsilon, Regime, Sense};
+use crate::model::{CheckOutcome, Epsilon, Quality, Regime, Sense};
 use crate::words::{self, Sentence, Span};
 
 /// How text is laid out.
@@ -76,8 +76,8 @@ pub struct RoundLine {
     pub round: u32,
     /// Rounds planned.
     pub rounds: u32,
-    /// Accuracy, if it was measured.
-    pub accuracy: Option<f64>,
+    /// How good the model is, if it was measured.
+    pub quality: Option<Quality>,
     /// The worst-off subject's loss so far.
     pub epsilon: Option<Epsilon>,
     /// The budget for it, if there is one.
@@ -97,8 +97,15 @@ impl RoundLine {
             self.round,
             width = rounds.len()
         );
-        if let Some(accuracy) = self.accuracy {
-            line += &format!(" · accuracy {:>5} %", format::fixed(100.0 * accuracy, 1));
+        match self.quality {
+            Some(Quality::Accuracy(accuracy)) => {
+                let percent = format::fixed(100.0 * accuracy.get(), 1);
+                line += &format!(" · accuracy {percent:>5} %");
+            }
+            Some(r_squared @ Quality::RSquared(_)) => {
+                line += &format!(" · R² {:>6}", format::quality(r_squared));
+            }
+            None => {}
         }
         if let Some(epsilon) = self.epsilon {
             line += &format!(" · ε {}", format::epsilon_upper(epsilon));
@@ -393,7 +400,7 @@ mod tests {
         let line = RoundLine {
             round: 3,
             rounds: 30,
-            accuracy: Some(0.871),
+            quality: Some(Quality::Accuracy(0.871.into())),
             epsilon: Some(Epsilon::from(2.104)),
             budget: Some(Epsilon::from(8.0)),
             auc_fresh: Some(0.512),
@@ -403,6 +410,12 @@ mod tests {
             line.to_text(),
             "round  3/30 · accuracy  87.1 % · ε 2.11 of 8.00 · AUC fresh 0.51"
         );
+        let line = RoundLine {
+            quality: Some(Quality::RSquared((-0.25).into())),
+            epsilon: None,
+            ..line
+        };
+        assert_eq!(line.to_text(), "round  3/30 · R² −0.250 · AUC fresh 0.51");
         let bare = RoundLine {
             round: 1,
             rounds: 1,

@@ -6,7 +6,8 @@
 
 use crate::format;
 use crate::model::{
-    AttackReport, CheckOutcome, Guarantee, HowEnded, Interval, PrivacyUnit, Real, Regime, RunReport,
+    AttackReport, CheckOutcome, Guarantee, HowEnded, Interval, PrivacyUnit, Quality, Real, Regime,
+    RunReport,
 };
 
 /// A sentence whose figures can be set apart from its words.
@@ -80,13 +81,25 @@ fn utility(report: &RunReport) -> Sentence {
             "{after} the run ended without measuring the model."
         ));
     };
-    sentence()
-        .say(format!("{after} the model is right on "))
-        .figure(format::percent(last.accuracy.get()))
-        .say(format!(" of {}", report.utility.of_what))
-        .say(" (always giving the most frequent answer: ")
-        .say(format::percent(report.utility.baseline.majority.get()))
-        .say(").")
+    let shown = format::quality(last.quality);
+    let of_what = &report.utility.of_what;
+    let start = match last.quality {
+        Quality::Accuracy(_) => sentence()
+            .say(format!("{after} the model is right on "))
+            .figure(shown)
+            .say(format!(" of {of_what}")),
+        Quality::RSquared(_) => sentence()
+            .say(format!("{after} the model has an R² of "))
+            .figure(shown)
+            .say(format!(" on {of_what}")),
+    };
+    match report.utility.baseline {
+        Some(baseline) => start
+            .say(" (always giving the most frequent answer: ")
+            .say(format::percent(baseline.majority.get()))
+            .say(")."),
+        None => start.say(" (always giving the mean: 0)."),
+    }
 }
 
 fn promise(report: &RunReport) -> Sentence {

@@ -3,7 +3,7 @@
 mod fixture;
 
 use siloscope_report::model::{
-    Attendance, AttendanceRound, CostOfAbsence, HowEnded, Leak, MissingSilo, Noun,
+    Attendance, AttendanceRound, CostOfAbsence, HowEnded, Leak, MissingSilo, Noun, Quality,
 };
 use siloscope_report::{Comparison, RunReport, figures};
 
@@ -222,11 +222,33 @@ fn who_was_missing_is_told_with_what_it_cost() {
 }
 
 #[test]
+fn a_run_that_predicts_numbers_speaks_of_r_squared_and_never_of_accuracy() {
+    let report = fixture::regression();
+    assert_sound(&report);
+    let html = report.to_html();
+    assert!(html.contains("R²") && html.contains("squared error"));
+    for words in ["ccuracy", "nats", "Right answers", "frequent answer"] {
+        assert!(!html.contains(words), "{words}");
+    }
+    let json = report.to_json();
+    assert!(json.contains("\"r_squared\": 0.8") && !json.contains("\"accuracy\""));
+    assert_eq!(RunReport::from_json(&json).unwrap(), report);
+    let pair = [report.clone(), report.clone()];
+    let page = Comparison::try_new(&pair).unwrap().to_html();
+    assert!(!page.contains("ccuracy"));
+    let mixed = [report, fixture::report(fixture::PRIVATE)];
+    let comparison = Comparison::try_new(&mixed).unwrap();
+    let cautions = comparison.cautions().join(" ");
+    assert!(cautions.contains("cannot be compared"), "{cautions}");
+    assert!(!comparison.to_html().contains("Scatter plot"));
+}
+
+#[test]
 fn numbers_that_gave_out_are_shown_as_such() {
     let mut report = fixture::report(fixture::PRIVATE);
     for round in &mut report.utility.rounds[10..] {
         round.loss = f64::NAN.into();
-        round.accuracy = f64::NAN.into();
+        round.quality = Quality::Accuracy(f64::NAN.into());
     }
     for subject in &mut report.subjects {
         for score in &mut subject.scores {

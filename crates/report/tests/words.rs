@@ -42,8 +42,23 @@ fn the_terminal_summary_of_a_bare_run() {
 }
 
 #[test]
+fn the_terminal_summary_of_a_run_that_predicts_numbers() {
+    assert_golden("regression.txt", &fixture::regression().to_text(PLAIN));
+}
+
+#[test]
 fn the_terminal_summary_of_a_run_that_never_began() {
     assert_golden("empty.txt", &fixture::empty().to_text(PLAIN));
+}
+
+#[test]
+fn runs_that_predict_classes_and_numbers_side_by_side() {
+    let reports = [fixture::regression(), fixture::report(fixture::PRIVATE)];
+    let text = Comparison::try_new(&reports).unwrap().to_text(TextStyle {
+        width: 120,
+        colour: false,
+    });
+    assert_golden("compare-mixed.txt", &text);
 }
 
 #[test]

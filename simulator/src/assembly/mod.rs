@@ -139,15 +139,15 @@ fn utility(resolved: &Resolved, rounds: &[RoundFigures]) -> Utility {
             .iter()
             .map(|figures| UtilityRound {
                 round: figures.round,
-                accuracy: figures.accuracy,
+                quality: figures.quality,
                 loss: figures.loss,
                 clip_norm: figures.clip_norm,
             })
             .collect(),
-        baseline: Baseline {
+        baseline: Some(Baseline {
             chance: (1.0 / classes as f64).into(),
             majority: majority.into(),
-        },
+        }),
     }
 }
 
@@ -167,7 +167,7 @@ fn gates(resolved: &Resolved, leak: &Leak, utility: &Utility, statement: &Statem
     let accuracy = utility
         .rounds
         .last()
-        .map_or(0.0, |round| round.accuracy.get());
+        .map_or(0.0, |round| round.quality.get());
     [
         (
             "max_subject_auc",

@@ -4,26 +4,52 @@ use super::Figure;
 use crate::RunReport;
 use crate::chart::{Axis, Marker, Plot, Stroke, Tone};
 use crate::format;
+use crate::model::Quality;
 
-/// Accuracy by round beside what needs no learning.
-pub(crate) fn accuracy(report: &RunReport) -> Option<Figure> {
+/// The lowest R² that a picture shows: far below 0 there is nothing to tell.
+const LOWEST_R_SQUARED: f64 = -1.0;
+
+/// Accuracy or R² by round, beside what needs no learning.
+pub(crate) fn quality(report: &RunReport) -> Option<Figure> {
     let utility = &report.utility;
     let last = utility.rounds.last()?;
-    let points = utility
+    let points: Vec<(f64, f64)> = utility
         .rounds
         .iter()
-        .map(|r| (f64::from(r.round), r.accuracy.get()))
+        .map(|r| (f64::from(r.round), r.quality.get()))
         .collect();
-    let plot = Plot::new(
-        Axis::rounds(last.round),
-        Axis::linear("accuracy", 0.0, 1.0, 5).percent(),
-    )
-    .rule(
-        "most frequent answer",
-        Tone::Muted,
-        utility.baseline.majority.get(),
-    )
-    .line(
+    let (name, caption, y) = match last.quality {
+        Quality::Accuracy(_) => (
+            "accuracy",
+            format!("Share of {} that the model gets right.", utility.of_what),
+            Axis::linear("accuracy", 0.0, 1.0, 5).percent(),
+        ),
+        Quality::RSquared(_) => (
+            "r-squared",
+            format!(
+                "R² on {}: the share of the targets' variance that the model explains.",
+                utility.of_what
+            ),
+            r_squared_axis(points.iter().map(|point| point.1)),
+        ),
+    };
+    let mut plot = Plot::new(Axis::rounds(last.round), y);
+    match (last.quality, utility.baseline) {
+        (Quality::Accuracy(_), Some(baseline)) => {
+            let majority = baseline.majority.get();
+            plot = plot.rule("most frequent answer", Tone::Muted, majority);
+        }
+        (Quality::Accuracy(_), None) => {}
+        (Quality::RSquared(_), _) => {
+            plot = plot.rule("always the mean", Tone::Muted, 0.0);
+            let below = points.iter().filter(|point| point.1 < LOWEST_R_SQUARED);
+            match below.count() {
+                0 => {}
+                below => plot = plot.remark(&format!("below −1 in {below} rounds")),
+            }
+        }
+    }
+    let plot = plot.line(
         "model",
         Tone::Ink,
         Stroke::Solid,
@@ -31,14 +57,21 @@ pub(crate) fn accuracy(report: &RunReport) -> Option<Figure> {
         points,
     );
     Some(Figure::new(
-        "accuracy",
+        name,
         format!(
-            "Line chart of accuracy by round; {} at the end.",
-            format::percent(last.accuracy.get())
+            "Line chart of {} by round; {} at the end.",
+            last.quality.name(),
+            format::quality(last.quality)
         ),
-        format!("Share of {} that the model gets right.", utility.of_what),
+        caption,
         plot.draw(),
     ))
+}
+
+/// An axis for R²: up to 1, and as far below 0 as there is something to show.
+pub(super) fn r_squared_axis(values: impl Iterator<Item = f64>) -> Axis {
+    let lowest = values.filter(|value| value.is_finite()).fold(0.0, f64::min);
+    Axis::linear("R²", lowest.max(LOWEST_R_SQUARED), 1.0, 5)
 }
 
 /// The clip norm by round, where it adapts.
@@ -83,7 +116,7 @@ pub(crate) fn loss(report: &RunReport) -> Option<Figure> {
     let lost = utility.rounds.len() - points.len();
     let mut plot = Plot::new(
         Axis::rounds(last.round),
-        Axis::linear("nats", 0.0, highest, 5),
+        Axis::linear(last.quality.loss_unit(), 0.0, highest, 5),
     )
     .line("loss", Tone::Ink, Stroke::Solid, Some(Marker::Disc), points);
     if lost > 0 {
@@ -92,10 +125,14 @@ pub(crate) fn loss(report: &RunReport) -> Option<Figure> {
     Some(Figure::new(
         "loss",
         format!(
-            "Line chart of the loss by round; {} nats at the end.",
-            format::fixed(last.loss.get(), 3)
+            "Line chart of the loss by round; {} {} at the end.",
+            format::fixed(last.loss.get(), 3),
+            last.quality.loss_unit()
         ),
-        "Mean loss on the same records, in nats a record.",
+        match last.quality {
+            Quality::Accuracy(_) => "Mean loss on the same records, in nats a record.",
+            Quality::RSquared(_) => "Mean squared error on the same records.",
+        },
         plot.draw(),
     ))
 }

@@ -15,8 +15,8 @@ mod subjects;
 mod survival;
 
 pub(crate) use audit::bounds;
-pub(crate) use compare::{accuracy_by_auc, accuracy_by_epsilon};
-pub(crate) use cost::{accuracy, clip_norm, loss};
+pub(crate) use compare::{quality_by_auc, quality_by_epsilon};
+pub(crate) use cost::{clip_norm, loss, quality};
 pub use curves::{AxisLabel, Curve, curves};
 pub(crate) use leak::{auc, roc, roc_low};
 pub(crate) use promise::{epsilon_by_round, epsilon_over_subjects};
@@ -82,7 +82,7 @@ pub fn all(report: &RunReport) -> Vec<Figure> {
         figures.extend(scores(report, regime));
         figures.extend(exposure(report, regime));
     }
-    figures.extend(accuracy(report));
+    figures.extend(quality(report));
     figures.extend(loss(report));
     figures.extend(clip_norm(report));
     figures.extend(matrix(report));

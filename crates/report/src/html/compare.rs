@@ -33,8 +33,8 @@ pub(crate) fn page(comparison: &Comparison<'_>) -> String {
         body += &format!("<p><strong>Note.</strong> {}</p>", escaped(&caution));
     }
     body += &figures([
-        figure::accuracy_by_epsilon(comparison),
-        figure::accuracy_by_auc(comparison),
+        figure::quality_by_epsilon(comparison),
+        figure::quality_by_auc(comparison),
     ]);
     body += "</section>";
     for entry in comparison.entries() {

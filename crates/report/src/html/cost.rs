@@ -5,6 +5,7 @@ use super::markup::{Table, figures, fold, paragraph, shown_rounds};
 use crate::RunReport;
 use crate::figure;
 use crate::format;
+use crate::model::Quality;
 
 /// The section.
 pub(super) fn section(report: &RunReport) -> Section {
@@ -17,30 +18,37 @@ pub(super) fn section(report: &RunReport) -> Section {
             body,
         };
     };
+    let found = match last.quality {
+        Quality::Accuracy(accuracy) => format!("{} right", format::percent(accuracy.get())),
+        Quality::RSquared(_) => format!("an R² of {}", format::quality(last.quality)),
+    };
+    let without_learning = match utility.baseline {
+        Some(baseline) => format!(
+            "guessing evenly gives {} and always giving the most frequent answer {}",
+            format::percent(baseline.chance.get()),
+            format::percent(baseline.majority.get())
+        ),
+        None => "always giving the targets' mean gives 0".to_owned(),
+    };
     let mut body = paragraph(&format!(
-        "Measured on {} {} that no silo trained on: {} right at the end, where guessing evenly gives {} and \
-         always giving the most frequent answer {}. What the protection itself costs shows beside a run without \
-         it: siloscope compare.",
+        "Measured on {} {} that no silo trained on: {found} at the end, where {without_learning}. What the protection \
+         itself costs shows beside a run without it: siloscope compare.",
         format::count(utility.test_records),
         report.identity.nouns.record.many,
-        format::percent(last.accuracy.get()),
-        format::percent(utility.baseline.chance.get()),
-        format::percent(utility.baseline.majority.get()),
     ));
     body += &figures([
-        figure::accuracy(report),
+        figure::quality(report),
         figure::loss(report),
         figure::clip_norm(report),
     ]);
-    let mut table = Table::new(
-        "Quality after each round",
-        &["#round", "#accuracy", "#loss (nats)"],
-    );
+    let quality = format!("#{}", last.quality.name());
+    let loss = format!("#loss ({})", last.quality.loss_unit());
+    let mut table = Table::new("Quality after each round", &["#round", &quality, &loss]);
     let shown = shown_rounds(utility.rounds.len());
     for (_, round) in utility.rounds.iter().enumerate().filter(|(k, _)| shown(*k)) {
         table.row([
             round.round.to_string(),
-            format::percent(round.accuracy.get()),
+            format::quality(round.quality),
             format::fixed(round.loss.get(), 4),
         ]);
     }

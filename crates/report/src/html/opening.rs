@@ -3,7 +3,7 @@
 use super::markup::{Badge, badge, escaped, paragraph, sentence};
 use crate::RunReport;
 use crate::format;
-use crate::model::{CheckOutcome, HowEnded, PrivacyUnit, Regime};
+use crate::model::{CheckOutcome, HowEnded, PrivacyUnit, Quality, Regime};
 use crate::words;
 
 /// Title, findings and key figures.
@@ -82,9 +82,15 @@ fn tiles(report: &RunReport) -> String {
     let mut tiles = Vec::new();
     tiles.extend(report.utility.rounds.last().map(|last| Tile {
         tone: "ink",
-        title: "Right answers".to_owned(),
-        value: format::percent(last.accuracy.get()),
-        under: format!("of {}", report.utility.of_what),
+        title: match last.quality {
+            Quality::Accuracy(_) => "Right answers".to_owned(),
+            Quality::RSquared(_) => "R²".to_owned(),
+        },
+        value: format::quality(last.quality),
+        under: match last.quality {
+            Quality::Accuracy(_) => format!("of {}", report.utility.of_what),
+            Quality::RSquared(_) => format!("on {}", report.utility.of_what),
+        },
     }));
     tiles.extend(promise_tile(report));
     tiles.extend(

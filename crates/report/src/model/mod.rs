@@ -30,7 +30,7 @@ pub use promise::{
 };
 pub use shape::{PoolSizes, RecordCounts, Shape, SiloShape};
 pub use subject::{Holding, Pool, Subject, SubjectScore};
-pub use utility::{Baseline, Utility, UtilityRound};
+pub use utility::{Baseline, Quality, Utility, UtilityRound};
 pub use verdict::{Check, CheckOutcome, Gate, Note, NoteKind, Sense};
 
 use serde::{Deserialize, Serialize};
