@@ -1,4 +1,4 @@
-//! What a run found, as a value, and how it is shown: HTML, text, JSON.
+//! What a run found, as a value, and how it is shown: HTML, text, JSON, TensorBoard's events.
 //!
 //! [`RunReport`] is everything there is to say about a run, apart from how long it took: two runs of
 //! the same plan give equal reports, byte for byte, so timings have a file of their own. The driver
@@ -20,6 +20,8 @@ mod format;
 mod html;
 mod json;
 pub mod model;
+mod series;
+mod tensorboard;
 mod text;
 mod words;
 
@@ -28,5 +30,7 @@ pub use figure::{AxisLabel, Curve, Figure, all as figures, curves};
 pub use format::epsilon_upper;
 pub use json::{ReadError, SCHEMA, SCHEMA_VERSION};
 pub use model::RunReport;
+pub use series::{Rounding, Series};
+pub use tensorboard::TENSORBOARD_FILE;
 pub use text::{RoundLine, TextStyle};
 pub use words::{Sentence, Span, findings};

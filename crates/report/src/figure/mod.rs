@@ -103,11 +103,3 @@ pub(crate) fn attack_names(report: &RunReport) -> Vec<&str> {
     }
     names
 }
-
-/// "fresh" and "training-records" for file names.
-fn slug(regime: Regime) -> &'static str {
-    match regime {
-        Regime::Fresh => "fresh",
-        Regime::TrainingRecords => "training-records",
-    }
-}

@@ -1,7 +1,7 @@
 //! Subject by subject: the attack's scores, and exposure beside the promise.
 
 use super::leak::look;
-use super::{Figure, histogram, slug};
+use super::{Figure, histogram};
 use crate::RunReport;
 use crate::chart::{Axis, Plot, Stroke, Tone};
 use crate::format;
@@ -57,7 +57,7 @@ pub(crate) fn scores(report: &RunReport, regime: Regime) -> Option<Figure> {
         .steps("non-members", Tone::Ink, outside);
     let nouns = &report.identity.nouns;
     Some(Figure::new(
-        format!("scores-{}", slug(regime)),
+        format!("scores-{}", regime.name()),
         format!(
             "Histogram of membership scores of {} members and {} non-members.",
             members.len(),
@@ -151,7 +151,7 @@ pub(crate) fn exposure(report: &RunReport, regime: Regime) -> Option<Figure> {
         "its number of records"
     };
     Some(Figure::new(
-        format!("exposure-{}", slug(regime)),
+        format!("exposure-{}", regime.name()),
         format!(
             "Scatter plot of exposure against {against} for {} members.",
             points.len()

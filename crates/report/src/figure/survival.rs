@@ -1,7 +1,7 @@
 //! How many subjects are found how often, over the shadow federations.
 
+use super::Figure;
 use super::leak::look;
-use super::{Figure, slug};
 use crate::RunReport;
 use crate::chart::{Axis, Plot, Stroke, Tone};
 use crate::format;
@@ -40,7 +40,7 @@ pub(crate) fn survival(report: &RunReport, regime: Regime) -> Option<Figure> {
         of(|point| point.share.get()),
     );
     Some(Figure::new(
-        format!("survival-{}", slug(regime)),
+        format!("survival-{}", regime.name()),
         format!(
             "Survival curve of each subject's own AUC under {}.",
             best.title

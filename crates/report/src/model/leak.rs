@@ -47,6 +47,14 @@ pub enum Regime {
 impl Regime {
     /// Both regimes, in the order they are shown.
     pub const ALL: [Self; 2] = [Self::Fresh, Self::TrainingRecords];
+
+    /// Its name in JSON, in names of files and of columns.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::TrainingRecords => "training-records",
+        }
+    }
 }
 
 /// One attack in one regime.

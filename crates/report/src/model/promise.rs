@@ -48,6 +48,15 @@ pub enum PrivacyUnit {
 impl PrivacyUnit {
     /// All units, from small to large.
     pub const ALL: [Self; 3] = [Self::Record, Self::Subject, Self::Silo];
+
+    /// Its name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Subject => "subject",
+            Self::Silo => "silo",
+        }
+    }
 }
 
 /// When two data sets are neighbours.
