@@ -1,9 +1,9 @@
 //! A finished run, as its folder keeps it: what attacks and audits begin with when nothing is trained again.
 
-use crate::events::{Event, RoundFigures};
+use crate::events::RoundFigures;
 use crate::exit::Failure;
 use crate::folder::{FolderError, RunFolder};
-use crate::recorder::{self, EVENTS, LEDGER};
+use crate::recorder::{self, LEDGER};
 use crate::session;
 use accounting::Ledger;
 use report::RunReport;
@@ -43,13 +43,7 @@ impl Archive {
         for entry in recorder::lines(folder.path(), LEDGER)? {
             ledger.append(entry).map_err(Failure::run)?;
         }
-        let rounds = recorder::lines(folder.path(), EVENTS)?
-            .into_iter()
-            .filter_map(|event| match event {
-                Event::RoundFinished(figures) => Some(figures),
-                _ => None,
-            })
-            .collect();
+        let rounds = recorder::rounds(folder.path())?;
         Ok(Self {
             folder,
             resolved,

@@ -82,6 +82,9 @@ pub enum Command {
     Report(RunFolderArgs),
     /// Put runs side by side: accuracy against epsilon and what attacks found
     Compare(CompareArgs),
+    /// Hand finished runs to other tools: TensorBoard, MLflow, CSV
+    #[command(subcommand)]
+    Export(crate::export::args::ExportCommand),
     /// The accountant as a calculator: epsilon, delta, noise, steps, rate, curve; or a run's ledger replayed
     Account(crate::account::args::AccountArgs),
     /// List the built-in data sets and how to bring your own

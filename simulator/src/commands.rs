@@ -9,6 +9,7 @@ use crate::attack;
 use crate::audit;
 use crate::driver::{self, Driver, Start};
 use crate::exit::{Exit, Failure};
+use crate::export;
 use crate::folder::{FolderError, RunFolder};
 use crate::foreign;
 use crate::foresee;
@@ -215,11 +216,13 @@ pub fn plan(args: &PlanArgs, output: OutputArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Writes the page of a finished run again from its `report.json`.
+/// Writes the page of a finished run again from its `report.json`, and the events for TensorBoard.
 pub fn report(args: &RunFolderArgs, output: OutputArgs) -> Result<Exit, Failure> {
     let finished = open_finished(&args.run)?;
     let page = finished.folder.join("report.html");
     crate::folder::write_whole(&page, finished.report.to_html().as_bytes())?;
+    let events = finished.folder.join(export::event_file());
+    crate::folder::write_whole(&events, &finished.report.to_tensorboard())?;
     conclude("report", &finished, output)?;
     Ok(Exit::Ok)
 }
@@ -332,7 +335,11 @@ pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn open_finished(run: &Path) -> Result<Finished, Failure> {
+/// The finished run in a folder.
+///
+/// # Errors
+/// If it is no run, or not finished.
+pub fn open_finished(run: &Path) -> Result<Finished, Failure> {
     let path = find_run(run);
     if let Some(finished) = session::finished(&path)? {
         return Ok(finished);

@@ -259,7 +259,7 @@ fn unnamed(path: PathBuf, bytes: &[u8], seal: bool, group: &mut Group) -> Result
 }
 
 /// The folder of a file: the parent of a bare name is the empty path, which cannot be opened.
-fn folder_of(path: &Path) -> PathBuf {
+pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),

@@ -18,6 +18,7 @@ mod disk;
 mod driver;
 mod events;
 mod exit;
+mod export;
 mod federation;
 mod folder;
 mod foreign;
@@ -127,6 +128,7 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
         Command::Plan(args) => commands::plan(&args, output),
         Command::Report(args) => commands::report(&args, output),
         Command::Compare(args) => commands::compare(&args, output),
+        Command::Export(command) => export::export(&command, output),
         Command::Account(args) => account::account(&args, output),
         Command::Datasets => commands::datasets(output),
         Command::Init(args) => commands::init(&args),

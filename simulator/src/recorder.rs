@@ -82,11 +82,7 @@ impl<'a> Recorder<'a> {
         for entry in lines::<LedgerEntry>(folder.path(), LEDGER)? {
             recorder.odometer.append(entry).map_err(Failure::run)?;
         }
-        for event in lines::<Event>(folder.path(), EVENTS)? {
-            if let Event::RoundFinished(figures) = event {
-                recorder.rounds.push(figures);
-            }
-        }
+        recorder.rounds = rounds(folder.path())?;
         if let Some(attacker) = &mut recorder.attacker {
             for seen in 0..=round.0 {
                 let seen = attack::recorded(folder.path(), &recorder.observer, Round(seen))?;
@@ -273,6 +269,19 @@ impl<'a> Recorder<'a> {
     pub const fn holdings(&self) -> &Holdings {
         &self.holdings
     }
+}
+
+/// The figures of every finished round, round 0 first, as a run folder's journal has them.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn rounds(folder: &Path) -> Result<Vec<RoundFigures>, Failure> {
+    let events = lines::<Event>(folder, EVENTS)?.into_iter();
+    let finished = events.filter_map(|event| match event {
+        Event::RoundFinished(figures) => Some(figures),
+        _ => None,
+    });
+    Ok(finished.collect())
 }
 
 /// The lines of a journal.

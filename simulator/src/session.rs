@@ -7,6 +7,7 @@ use crate::checkpoint;
 use crate::driver::{Driver, End, Progressed, RoundTraffic, Start};
 use crate::events::{AbandonedFigures, Course, Event, RoundFigures};
 use crate::exit::{Exit, Failure};
+use crate::export;
 use crate::folder::{self, FolderError, RunFolder};
 use crate::gate::gate;
 use crate::interrupt::Interrupt;
@@ -26,11 +27,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-const PLAN: &str = "plan.json";
+/// Everything decided, before the first round.
+pub const PLAN: &str = "plan.json";
 /// The scenario of a run, as it was given.
 pub const SCENARIO: &str = "scenario.toml";
 const ORIGIN: &str = "origin.json";
-const REPORT_JSON: &str = "report.json";
+/// What the run found; it is there when all else is.
+pub const REPORT_JSON: &str = "report.json";
 const REPORT_HTML: &str = "report.html";
 const TIMINGS: &str = "timings.jsonl";
 
@@ -411,7 +414,7 @@ pub fn finish(
     Ok(finished)
 }
 
-/// Writes the tables and the report in its three forms; the one in JSON comes last.
+/// Writes the tables, the events for TensorBoard, and the report; the one in JSON comes last.
 ///
 /// # Errors
 /// If the system refuses.
@@ -420,14 +423,14 @@ pub fn write_report(
     rounds: &[RoundFigures],
     report: &RunReport,
 ) -> Result<(), Failure> {
-    folder.write(
-        "rounds.parquet",
-        tables::rounds(rounds, report).map_err(Failure::run)?,
-    )?;
-    folder.write(
-        "subjects.parquet",
-        tables::subjects(report).map_err(Failure::run)?,
-    )?;
+    for (name, table) in [
+        ("rounds.parquet", tables::rounds(rounds, report)),
+        ("subjects.parquet", tables::subjects(report)),
+        ("attacks.parquet", tables::attacks(report)),
+    ] {
+        folder.write(name, table.to_parquet().map_err(Failure::run)?)?;
+    }
+    folder.write(export::event_file(), report.to_tensorboard())?;
     folder.write(REPORT_HTML, report.to_html())?;
     folder.seal(REPORT_JSON, report.to_json())?;
     folder.settle()?;

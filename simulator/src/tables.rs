@@ -1,28 +1,30 @@
-//! The tables of a run, as Parquet files that any data frame reads.
+//! The tables of a run: in its folder as Parquet files that any data frame reads, and exported as CSV.
+
+mod attacks;
+mod csv;
+mod parquet;
+
+pub use self::attacks::attacks;
+pub use self::csv::stacked;
 
 use crate::events::{Course, RoundFigures};
-use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::Type;
 use report::RunReport;
 use report::model::{Pool, SubjectScore};
-use std::sync::Arc;
+
+/// Columns of equal length.
+#[derive(Debug)]
+pub struct Table(Vec<Column>);
 
 /// One column with its values; `None` is null.
+#[derive(Debug)]
 enum Column {
     Integers(&'static str, Vec<i32>),
     Reals(String, Vec<Option<f64>>),
     Texts(&'static str, Vec<String>),
 }
 
-/// `rounds.parquet`: one row a round, with accuracy (or `r_squared`), loss, ε by unit, and the AUC of every attack and regime.
-///
-/// # Errors
-/// If the table cannot be written.
-pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, ParquetError> {
+/// One row a round, with accuracy (or `r_squared`), loss, ε by unit, and the AUC of every attack and regime.
+pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Table {
     let reals = |name: &str, value: fn(&RoundFigures) -> f64| {
         Column::Reals(
             name.to_owned(),
@@ -52,7 +54,7 @@ pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, Pa
         columns.push(Column::Reals("clip_norm".to_owned(), norms.collect()));
     }
     for attack in &report.leak.attacks {
-        let regime = serde_plain(attack.regime);
+        let regime = attack.regime.name();
         let auc = |round: u32| {
             attack
                 .rounds
@@ -65,7 +67,7 @@ pub fn rounds(rounds: &[RoundFigures], report: &RunReport) -> Result<Vec<u8>, Pa
             rounds.iter().map(|figures| auc(figures.round)).collect(),
         ));
     }
-    write(&columns)
+    Table(columns)
 }
 
 /// How each round went: who was missing, how often it was asked for, and what it took on a simulated network.
@@ -98,11 +100,8 @@ fn attendance(rounds: &[RoundFigures]) -> [Column; 5] {
     ]
 }
 
-/// `subjects.parquet`: one row a member or non-member, with its records per silo, its ε and its scores.
-///
-/// # Errors
-/// If the table cannot be written.
-pub fn subjects(report: &RunReport) -> Result<Vec<u8>, ParquetError> {
+/// One row a member or non-member, with its records per silo, its ε and its scores.
+pub fn subjects(report: &RunReport) -> Table {
     let subjects = &report.subjects;
     let mut columns = vec![
         Column::Integers(
@@ -143,7 +142,7 @@ pub fn subjects(report: &RunReport) -> Result<Vec<u8>, ParquetError> {
             .collect(),
     ));
     for attack in &report.leak.attacks {
-        let regime = serde_plain(attack.regime);
+        let regime = attack.regime.name();
         let column = |what: &str, value: fn(&SubjectScore) -> Option<f64>| {
             let of_subject = |subject: &report::model::Subject| {
                 let mut scored = subject.scores.iter();
@@ -165,7 +164,7 @@ pub fn subjects(report: &RunReport) -> Result<Vec<u8>, ParquetError> {
             columns.push(column("own auc", |score| Some(score.own_auc?.value.get())));
         }
     }
-    write(&columns)
+    Table(columns)
 }
 
 fn records_per_silo(subject: &report::model::Subject) -> String {
@@ -175,81 +174,4 @@ fn records_per_silo(subject: &report::model::Subject) -> String {
         .map(|holding| format!("{}:{}", holding.silo, holding.records))
         .collect();
     held.join(" ")
-}
-
-/// The name under which JSON knows a regime.
-fn serde_plain(regime: report::model::Regime) -> String {
-    serde_json::to_value(regime)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-fn write(columns: &[Column]) -> Result<Vec<u8>, ParquetError> {
-    let fields = columns
-        .iter()
-        .map(Column::field)
-        .collect::<Result<_, _>>()?;
-    let schema = Arc::new(
-        Type::group_type_builder("table")
-            .with_fields(fields)
-            .build()?,
-    );
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_created_by("siloscope".to_owned())
-        .build();
-    let mut bytes = Vec::new();
-    let mut file = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties))?;
-    let mut group = file.next_row_group()?;
-    for column in columns {
-        let mut writer = group
-            .next_column()?
-            .expect("a column for every field of the schema");
-        match column {
-            Column::Integers(_, values) => {
-                writer
-                    .typed::<Int32Type>()
-                    .write_batch(values, None, None)?;
-            }
-            Column::Texts(_, values) => {
-                let values: Vec<ByteArray> = values
-                    .iter()
-                    .map(|text| ByteArray::from(text.as_str()))
-                    .collect();
-                writer
-                    .typed::<ByteArrayType>()
-                    .write_batch(&values, None, None)?;
-            }
-            Column::Reals(_, values) => {
-                let levels: Vec<i16> = values
-                    .iter()
-                    .map(|value| i16::from(value.is_some()))
-                    .collect();
-                let there: Vec<f64> = values.iter().flatten().copied().collect();
-                writer
-                    .typed::<DoubleType>()
-                    .write_batch(&there, Some(&levels), None)?;
-            }
-        }
-        writer.close()?;
-    }
-    group.close()?;
-    file.close()?;
-    Ok(bytes)
-}
-
-impl Column {
-    fn field(&self) -> Result<Arc<Type>, ParquetError> {
-        let builder = match self {
-            Self::Integers(name, _) => Type::primitive_type_builder(name, Physical::INT32)
-                .with_repetition(Repetition::REQUIRED),
-            Self::Reals(name, _) => Type::primitive_type_builder(name, Physical::DOUBLE)
-                .with_repetition(Repetition::OPTIONAL),
-            Self::Texts(name, _) => Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
-                .with_repetition(Repetition::REQUIRED)
-                .with_converted_type(ConvertedType::UTF8),
-        };
-        builder.build().map(Arc::new)
-    }
 }

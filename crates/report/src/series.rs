@@ -5,7 +5,7 @@
 
 use crate::RunReport;
 use crate::format;
-use crate::model::{AttackReport, Measurement, Noun, PrivacyUnit, Real};
+use crate::model::{AttackReport, Measurement, Noun, PrivacyUnit, Quality, Real};
 use std::collections::BTreeMap;
 
 /// A number after each round, where there is one.
@@ -83,16 +83,26 @@ fn points<'a, T: 'a>(
 fn utility(report: &RunReport) -> Vec<Series> {
     let rounds = &report.utility.rounds;
     let of_what = &report.utility.of_what;
+    let Some(quality) = rounds.first().map(|at| at.quality) else {
+        return Vec::new();
+    };
+    let measure = match quality {
+        Quality::Accuracy(_) => "Share of right answers",
+        Quality::RSquared(_) => "R²",
+    };
     vec![
         series(
-            "utility/accuracy",
-            format!("Share of right answers: {of_what}."),
+            &format!("utility/{}", quality.key()),
+            format!("{measure} on {of_what}."),
             Rounding::Nearest,
-            points(rounds, |at| Some((at.round, at.accuracy))),
+            points(rounds, |at| Some((at.round, at.quality.get().into()))),
         ),
         series(
             "utility/loss",
-            "Mean loss in nats a record, on the same records as the accuracy.".to_owned(),
+            format!(
+                "Mean loss a record, in {}, on {of_what}.",
+                quality.loss_unit()
+            ),
             Rounding::Nearest,
             points(rounds, |at| Some((at.round, at.loss))),
         ),

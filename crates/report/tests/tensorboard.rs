@@ -14,6 +14,7 @@ fn every_number_of_every_series_is_there_and_no_bound_is_flattered() {
     for report in [
         fixture::report(fixture::PRIVATE),
         fixture::report(fixture::BARE),
+        fixture::regression(),
     ] {
         let events = read(&report.to_tensorboard());
         let (head, rounds) = events.split_first().unwrap();
@@ -54,7 +55,7 @@ fn names_are_the_reports_own() {
     let last = report.ending.rounds_finished;
     let losses = report.promise.rounds.last().unwrap();
     let utility = report.utility.rounds.last().unwrap();
-    assert_eq!(at("utility/accuracy", last), utility.accuracy);
+    assert_eq!(at("utility/accuracy", last), utility.quality.get().into());
     assert_eq!(at("utility/loss", last), utility.loss);
     assert_eq!(at("epsilon/record", last), losses.record.into());
     assert_eq!(at("epsilon/subject", last), losses.subject_worst.into());
