@@ -145,7 +145,7 @@ values = [2, 4]
     let list = open(
         r#"[sweep]
 design = "list"
-points = [{ rounds = 4, protection = "record" }, { rounds = 9, protection = "none" }]
+points = [{ rounds = 4, protection = "record" }, { rounds = 9, protection = "none" }, { protection = "none" }]
 [[sweep.axes]]
 key = "federation.rounds"
 [[sweep.axes]]
@@ -160,9 +160,11 @@ levels = [
         places(&list),
         [
             "protection record, rounds 4, seed 7",
-            "protection none, rounds 9, seed 7"
+            "protection none, rounds 9, seed 7",
+            "protection none, rounds —, seed 7",
         ]
     );
+    assert_eq!(list.tasks[2].open().unwrap().scenario.federation.rounds, 3);
     assert_eq!(list.tasks[0].levels["rounds"].value, Some(4.0));
     assert_eq!(list.tasks[0].levels["protection"].value, None);
 }
@@ -305,4 +307,30 @@ proptest! {
             prop_assert_eq!(f64::from(scenario.federation.rounds), task.levels["rounds"].value.unwrap());
         }
     }
+}
+
+#[test]
+fn every_paper_pack_is_valid() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/papers");
+    let packs = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|pack| pack.unwrap().path());
+    let files: Vec<PathBuf> = packs
+        .flat_map(|pack| std::fs::read_dir(pack).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|file| file.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    let sweeps: Vec<SweepFile> = files
+        .iter()
+        .map(|file| SweepFile::open(file.to_str().unwrap(), &[]).unwrap())
+        .collect();
+    let names: BTreeSet<&str> = sweeps.iter().map(|sweep| sweep.name.as_str()).collect();
+    assert_eq!(names.len(), files.len(), "two sweeps would share a folder");
+    // What the study of 2022 varied, in several hundred configurations.
+    let factors = sweeps
+        .iter()
+        .find(|sweep| sweep.name == "subject-mia-factors")
+        .unwrap();
+    let points: BTreeSet<usize> = factors.tasks.iter().map(|task| task.point).collect();
+    assert!(points.len() >= 300);
 }

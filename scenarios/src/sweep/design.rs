@@ -68,7 +68,8 @@ fn one_at_a_time(levels: &[Vec<Setting>]) -> Vec<Point> {
     points
 }
 
-/// The points that are written down: a level by its name where the axis has named ones, else a value of its key.
+/// The points that are written down: a level by its name where the axis has named ones, else a value of its key. Where a
+/// point leaves an axis out, the base stands.
 fn list(sweep: &SweepConfig) -> Result<Vec<Point>, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut points = Vec::new();
@@ -77,10 +78,7 @@ fn list(sweep: &SweepConfig) -> Result<Vec<Point>, Vec<Fault>> {
         for axis in &sweep.axes {
             let field = format!("sweep.points[{row}].{}", axis.name());
             let Some(value) = written.get(axis.name()) else {
-                faults.push(Fault::new(
-                    field,
-                    "is missing: every point of a list says where it lies on each axis",
-                ));
+                point.push(Setting::left_out());
                 continue;
             };
             let settings = axis.settings();

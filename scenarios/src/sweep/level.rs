@@ -35,6 +35,17 @@ impl Setting {
         }
     }
 
+    /// What the base has.
+    pub(super) fn left_out() -> Self {
+        Self {
+            level: Level {
+                label: "—".to_owned(),
+                value: None,
+            },
+            set: Vec::new(),
+        }
+    }
+
     fn named(level: &NamedLevel) -> Self {
         let set = level.set.iter();
         Self {

@@ -9,14 +9,15 @@ use crate::exit::{Exit, Failure};
 use crate::foresee::{self, Forecast};
 use crate::progress::{print, tell};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use scenarios::{Resolved, ScenarioError, SweepFile, SweepTask};
+use scenarios::{Level, Resolved, ScenarioError, SweepFile, SweepTask};
 use serde_json::json;
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 /// Tasks whose cost is foreseen; the others are taken to cost as much in the mean.
 const FORESEEN: usize = 8;
 
-/// Levels of a factor that are listed before the others are counted.
+/// Levels of a factor that are listed; of more, the first and the last are.
 const LISTED: usize = 12;
 
 /// Writes the folder of a sweep and says what is in it.
@@ -57,7 +58,7 @@ pub(super) fn plan(args: &SweepPlanArgs, output: OutputArgs) -> Result<Exit, Fai
     let cores = rayon::current_num_threads();
     let _ = writeln!(
         text,
-        "about {} on this machine's {cores} cores, roughly; {} core-seconds",
+        "training takes about {} on this machine's {cores} cores, {} core-seconds; attacks, reports and the disk come on top",
         in_words(seconds / cores as f64),
         seconds.round()
     );
@@ -122,19 +123,22 @@ fn core_seconds(forecast: &Forecast) -> f64 {
     (forecast.seconds + shadows.map_or(0.0, |shadows| shadows.seconds)) * cores
 }
 
-/// The levels of a factor, in the order in which tasks have them.
+/// The levels of a factor: numbers by size, others in the order in which tasks have them.
 fn levels(tasks: &[SweepTask], factor: &str) -> String {
-    let mut labels: Vec<&str> = Vec::new();
+    let mut found: Vec<&Level> = Vec::new();
     for level in tasks.iter().filter_map(|task| task.levels.get(factor)) {
-        if !labels.contains(&level.label.as_str()) {
-            labels.push(&level.label);
+        if !found.contains(&level) {
+            found.push(level);
         }
     }
-    let more = labels.len().saturating_sub(LISTED);
-    labels.truncate(LISTED);
-    let mut text = labels.join(", ");
-    if more > 0 {
-        let _ = write!(text, " and {more} more");
+    if found.iter().all(|level| level.value.is_some()) {
+        found.sort_by(|a, b| a.value.partial_cmp(&b.value).unwrap_or(Ordering::Equal));
     }
-    text
+    let labels: Vec<&str> = found.iter().map(|level| level.label.as_str()).collect();
+    match labels.as_slice() {
+        [first, .., last] if labels.len() > LISTED => {
+            format!("{first} … {last} ({} levels)", labels.len())
+        }
+        _ => labels.join(", "),
+    }
 }
