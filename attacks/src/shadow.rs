@@ -140,6 +140,12 @@ impl ShadowSignals {
         &self.design
     }
 
+    /// Whether every run recorded `kind`.
+    pub fn has(&self, kind: SignalKind) -> bool {
+        let recorded = |run: &Arc<Signals>| run.records(kind, 0).is_some();
+        self.runs.iter().all(recorded)
+    }
+
     /// The regime of all runs.
     ///
     /// # Panics

@@ -1,7 +1,7 @@
 //! What a run will cost, before anything is trained.
 
 use crate::exit::Failure;
-use crate::observer::{OF_SHADOWS, Observer};
+use crate::observer::Observer;
 use crate::shadow;
 use crate::statement::{self, Losses};
 use accounting::{Holdings, Odometer};
@@ -94,7 +94,7 @@ impl ShadowForecast {
         let cores = rayon::current_num_threads();
         let turns = count.div_ceil(cores);
         let values = records as u64 * u64::from(resolved.schedule.rounds + 1);
-        let disk = count as u64 * values * 4 * OF_SHADOWS.len() as u64;
+        let disk = count as u64 * values * 4 * observer.kinds().len() as u64;
         Some(Self {
             count,
             seconds: one * turns as f64,

@@ -35,9 +35,11 @@ mod recorder;
 mod roll;
 mod session;
 mod shadow;
+mod shelf;
 mod statement;
 mod sweep;
 mod tables;
+mod training_run;
 
 use args::{Cli, Command, TransportArg};
 use clap::Parser;
@@ -122,7 +124,7 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
         Command::Keys(command) => keys::keys(&command, output),
         Command::Audit(args) => {
             args.speed.apply()?;
-            commands::audit(&args, output)
+            commands::audit(&args, output, interrupt)
         }
         Command::Validate(args) => commands::validate(&args, output),
         Command::Plan(args) => commands::plan(&args, output),

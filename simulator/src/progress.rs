@@ -32,12 +32,13 @@ pub fn print(text: &str) -> Result<(), Failure> {
 pub struct Progress {
     output: OutputArgs,
     bar: Option<ProgressBar>,
-    shadows: Shadows,
+    trainings: Trainings,
 }
 
-/// How far the shadow federations are. Several threads train them.
+/// How far trainings are that several threads make, such as shadow federations.
 #[derive(Clone, Debug, Default)]
-struct Shadows {
+struct Trainings {
+    noun: &'static str,
     done: Arc<AtomicUsize>,
     all: usize,
 }
@@ -51,7 +52,7 @@ impl Progress {
         Self {
             output,
             bar: None,
-            shadows: Shadows::default(),
+            trainings: Trainings::default(),
         }
     }
 
@@ -114,19 +115,21 @@ impl Progress {
         }
     }
 
-    /// Shadow federations begin: `done` of `all` are kept from before.
-    pub fn begin_shadows(&mut self, done: usize, all: usize) {
+    /// Trainings begin, each called `noun`: `done` of `all` are kept from before.
+    pub fn begin_trainings(&mut self, noun: &'static str, done: usize, all: usize) {
         self.begin(done as u32, all as u32);
-        self.shadows = Shadows {
+        self.trainings = Trainings {
+            noun,
             done: Arc::new(AtomicUsize::new(done)),
             all,
         };
     }
 
-    /// A shadow federation is trained and kept.
-    pub fn shadow(&self) {
-        let done = self.shadows.done.fetch_add(1, Ordering::Relaxed) + 1;
-        let line = format!("shadow federation {done} of {}", self.shadows.all);
+    /// A training is made and kept.
+    pub fn training(&self) {
+        let Trainings { noun, done, all } = &self.trainings;
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        let line = format!("{noun} {done} of {all}");
         match &self.bar {
             Some(bar) => {
                 bar.set_message(line);

@@ -238,3 +238,61 @@ fn a_damaged_shadow_is_named_with_what_to_do() {
         .siloscope(&["attack", run])
         .ends(0, &["4 shadow federations, 1 of them trained now"]);
 }
+
+/// The attacks that were made on every shadow in turn, with fresh records.
+fn over_runs(report: &Value) -> Vec<String> {
+    let attacks = report["leak"]["over_runs"].as_array().unwrap();
+    let fresh = attacks.iter().filter(|attack| attack["regime"] == "fresh");
+    fresh
+        .map(|attack| attack["attack"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn shadows_record_what_attacks_need_and_are_never_read_for_what_they_lack() {
+    let text = scenario(&[
+        ("known_subjects = 5", "known_subjects = 5\nshadows = 6"),
+        ("", "\n[[attacks]]\nkind = \"lira\"\n"),
+    ]);
+    let (place, folder, _) = finished(&text);
+    let shadows = fs::read_dir(place.path("runs/.shadows")).unwrap();
+    let kept = shadows.map(|entry| entry.unwrap().path()).next().unwrap();
+    let first = fs::read(kept.join("shadow-0001.safetensors")).unwrap();
+    let run = folder.to_str().unwrap();
+    let attack = |neighbourhood: &str, trained: &str| {
+        let attacks = "attacks=[{ kind = \"lira\" }, { kind = \"gradient-norm\" }, { kind = \"quantile\" }, \
+                       { kind = \"loss-across-neighbourhood\" }]";
+        let adversary = format!("adversary.neighbourhood={neighbourhood}");
+        let words = format!("6 shadow federations, {trained} of them trained now");
+        place
+            .siloscope(&["attack", run, "--set", attacks, "--set", &adversary])
+            .ends(0, &[&words]);
+        report(&folder)["leak"]["over_runs"].clone()
+    };
+    let few = attack("{ copies = 4, deviation = 0.2 }", "6");
+    let all = [
+        "lira/online",
+        "gradient-norm",
+        "quantile",
+        "loss-across-neighbourhood",
+    ];
+    assert_eq!(over_runs(&report(&folder)), all);
+    // Other copies are other signals; those of before are still there for whoever asks.
+    let many = attack("{ copies = 5, deviation = 0.2 }", "6");
+    assert_ne!(few, many);
+    assert_eq!(attack("{ copies = 4, deviation = 0.2 }", "0"), few);
+    // What every shadow records was not touched, and a scenario that asks for less trains nothing.
+    assert_eq!(
+        fs::read(kept.join("shadow-0001.safetensors")).unwrap(),
+        first
+    );
+    place
+        .siloscope(&["attack", run])
+        .ends(0, &["6 shadow federations, 0 of them trained now"]);
+    // A signal that is gone is recorded again, with the same numbers.
+    fs::remove_file(kept.join("shadow-0003-gradient-norm.safetensors")).unwrap();
+    assert_eq!(attack("{ copies = 4, deviation = 0.2 }", "1"), few);
+    // From scratch the numbers are the same.
+    fs::remove_dir_all(&kept).unwrap();
+    assert_eq!(attack("{ copies = 4, deviation = 0.2 }", "6"), few);
+}

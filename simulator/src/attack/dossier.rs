@@ -63,6 +63,12 @@ impl Dossier {
         Ok(())
     }
 
+    /// Plain features of every subject's records, if an attack reads them. No model has a part in them, so they are the
+    /// same for every run.
+    pub(super) const fn features(&self) -> Option<&BTreeMap<SubjectId, Vec<f64>>> {
+        self.features.as_ref()
+    }
+
     /// The evidence after `round`.
     pub(super) fn evidence<'a>(
         &'a self,

@@ -46,10 +46,10 @@ impl Attacker {
             findings.checks.extend(checks);
             findings.reports.extend(reports);
             let last = dossier.signals.rounds().last().map(|seen| seen.round);
-            if let (Some(shadows), Some(last)) = (&dossier.shadows, last) {
+            if let Some(last) = last {
                 findings
                     .over_runs
-                    .extend(self.over_runs(shadows, last, &resolved.world.seed)?);
+                    .extend(self.over_runs(dossier, last, &resolved.world.seed)?);
             }
             if let Some(last) = last.filter(|_| self.view >= View::SiloUpdates) {
                 let sources = self.sources(dossier, last, &resolved.schedule)?;

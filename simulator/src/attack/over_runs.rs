@@ -6,10 +6,11 @@
 //! (With the twin left in, or only the attacked one left out, the sides would differ by one run, and under the null a
 //! subject's own AUC would lie below one half.)
 
+use super::dossier::Dossier;
 use super::{Attacker, AttackerError};
 use attacks::{
     AttackSubjects, Confidence, Evidence, Interval, JudgeError, Membership, MembershipAttack,
-    RecordRegime, Roc, RunScores, ShadowSignals, Survival, by_luck, survival,
+    RecordRegime, Roc, RunScores, ShadowSignals, SignalKind, Survival, by_luck, survival,
 };
 use primitives::{Role, Round, Seed, Stream, SubjectId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,34 +50,37 @@ impl Attacker {
     /// Whether shadow runs recorded what `attack` reads, and it can be held against the shadows that remain.
     fn can_attack_shadows(attack: &dyn MembershipAttack, shadows: &ShadowSignals) -> bool {
         let needs = attack.needs();
-        let recorded = |kind| crate::observer::OF_SHADOWS.contains(kind);
+        let recorded = |&kind: &SignalKind| shadows.has(kind);
         needs.signals.iter().all(recorded)
             && needs.silo_signals.is_empty()
-            && !needs.features
             && needs.shadow_runs + 2 <= shadows.len()
     }
 
-    /// Attacks every shadow run after `round` with every attack that can be.
+    /// Attacks every shadow run after `round` with every attack that can be. None without shadow runs.
     ///
     /// # Errors
     /// If an attack fails.
     pub(super) fn over_runs(
         &self,
-        shadows: &ShadowSignals,
+        dossier: &Dossier,
         round: Round,
         seed: &Seed,
     ) -> Result<Vec<OverRuns>, AttackerError> {
+        let Some(shadows) = &dossier.shadows else {
+            return Ok(Vec::new());
+        };
         self.attacks
             .iter()
             .map(AsRef::as_ref)
             .filter(|attack| Self::can_attack_shadows(*attack, shadows))
-            .map(|attack| self.attack_over_runs(attack, shadows, round, seed))
+            .map(|attack| self.attack_over_runs(attack, dossier, shadows, round, seed))
             .collect()
     }
 
     fn attack_over_runs(
         &self,
         attack: &dyn MembershipAttack,
+        dossier: &Dossier,
         shadows: &ShadowSignals,
         round: Round,
         seed: &Seed,
@@ -87,8 +91,11 @@ impl Attacker {
             let (signals, others) = shadows.split(target);
             let members = &shadows.design().runs()[target];
             let subjects = self.in_run(members, &seed.child(Role::Shadow, target as u64))?;
-            let evidence =
+            let mut evidence =
                 Evidence::new(self.view, signals, round, subjects.known())?.with_shadows(&others);
+            if let Some(features) = dossier.features() {
+                evidence = evidence.with_features(features);
+            }
             let scores = attacks::score(attack, &evidence).map_err(JudgeError::from)?;
             let roc = Roc::of(&scores, subjects.evaluated()).map_err(JudgeError::from)?;
             aucs.push(roc.auc());

@@ -26,7 +26,7 @@ const ALWAYS: [SignalKind; 3] = [
     SignalKind::Probability,
 ];
 
-/// What the attacks read that use shadow runs, and so what shadow runs record.
+/// What the attacks read that use shadow runs, and so what every shadow run records.
 pub const OF_SHADOWS: [SignalKind; 2] = [SignalKind::Loss, SignalKind::Margin];
 
 /// A signal out of what a model says about a record.
@@ -80,18 +80,11 @@ impl<'a> Observer<'a> {
         let needs: Vec<_> = attacks.map(|attack| attack.needs()).collect();
         let read = needs.iter().flat_map(|needs| needs.signals);
         let kinds: BTreeSet<_> = ALWAYS.iter().chain(read).copied().collect();
-        let mut observer = Self::of_kinds(world, scenario.training.backend, kinds);
+        let observer = Self::of_kinds(world, scenario.training.backend, kinds);
+        let mut observer = observer.with_copies(scenario);
         if scenario.attacks.is_empty() {
             observer.regimes.clear();
             observer.asked.clear();
-        }
-        if observer.kinds.contains(&SignalKind::NeighbourhoodLoss) {
-            observer.copies = Some(Copies::new(
-                scenario.adversary.neighbourhood,
-                &world.dataset,
-                world.pools.population_records(),
-                &world.seed,
-            ));
         }
         if scenario.adversary.view >= View::SiloUpdates {
             let read = needs.iter().flat_map(|needs| needs.silo_signals).copied();
@@ -101,9 +94,29 @@ impl<'a> Observer<'a> {
         observer
     }
 
-    /// An observer of shadow federations, which are asked about the same records.
+    /// An observer of shadow federations, which are asked about the same records: for what attacks that use them read, and
+    /// for what the scenario's other attacks read, who attack every shadow in its turn.
     pub fn of_shadows(world: &'a World, scenario: &Scenario) -> Self {
-        Self::of_kinds(world, scenario.training.backend, BTreeSet::from(OF_SHADOWS))
+        let attacks = scenario
+            .attacks
+            .iter()
+            .flat_map(|config| config.attacks(world.seed));
+        let read = attacks.flat_map(|attack| attack.needs().signals);
+        let kinds = OF_SHADOWS.iter().chain(read).copied().collect();
+        Self::of_kinds(world, scenario.training.backend, kinds).with_copies(scenario)
+    }
+
+    /// The same observer, with the noisy copies if it looks at any.
+    fn with_copies(mut self, scenario: &Scenario) -> Self {
+        if self.kinds.contains(&SignalKind::NeighbourhoodLoss) {
+            self.copies = Some(Copies::new(
+                scenario.adversary.neighbourhood,
+                &self.world.dataset,
+                self.world.pools.population_records(),
+                &self.world.seed,
+            ));
+        }
+        self
     }
 
     fn of_kinds(world: &'a World, backend: Backend, kinds: BTreeSet<SignalKind>) -> Self {

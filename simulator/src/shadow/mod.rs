@@ -3,22 +3,21 @@
 //!
 //! ```text
 //! evaluated subjects ─ ShadowDesign ▸ members of shadow k ─ Resolved::with_members ▸ a federation ─ Driver ▸ models
-//! models ─ Observer ▸ what each says about the adversary's records ─ Cache ▸ one file a shadow
+//! models ─ Observer ▸ what each says about the adversary's records ─ Kept ▸ files of each shadow
 //! ```
 //!
 //! A shadow depends on the plan and its number alone: not on how many there are, on who attacks, or on what the
 //! attacked run came to. So shadows are kept beside the runs and serve every attack on the same training.
 
-mod cache;
+mod kept;
 mod train;
-
-pub use cache::Cache;
 
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
 use crate::observer::Observer;
 use crate::progress::Progress;
 use attacks::{ShadowDesign, ShadowSignals};
+use kept::Kept;
 use primitives::{Role, Stream};
 use scenarios::Resolved;
 use std::path::Path;
@@ -75,17 +74,20 @@ pub fn ready(
     }
     let design = design(resolved, count)?;
     let observer = Observer::of_shadows(&resolved.world, &resolved.file.scenario);
-    let cache = Cache::of(&resolved.plan, out);
-    let missing = cache.missing(count);
-    progress.begin_shadows(count - missing.len(), count);
-    let trained = train::train(
-        resolved, &design, &observer, &cache, &missing, progress, interrupt,
-    );
+    let kept = Kept::new(resolved, &observer, out);
+    let missing = kept.missing(count);
+    progress.begin_trainings("shadow federation", count - missing.len(), count);
+    let one = |shadow: usize, stop: &dyn Fn() -> bool| {
+        let rounds = train::run(resolved, &design, &observer, shadow, stop)?;
+        kept.write(shadow, &observer, &rounds)
+    };
+    let has = |shadow| kept.has(shadow);
+    let trained = kept.shelf.fill(&missing, has, progress, interrupt, one);
     progress.end();
     let trained = trained?;
     let mut of_regimes: Vec<Vec<_>> = observer.regimes().map(|_| Vec::new()).collect();
     for shadow in 0..count {
-        for (of_regime, signals) in of_regimes.iter_mut().zip(cache.read(shadow, &observer)?) {
+        for (of_regime, signals) in of_regimes.iter_mut().zip(kept.read(shadow, &observer)?) {
             of_regime.push(signals);
         }
     }
