@@ -66,7 +66,7 @@ impl CanaryRoster {
         let mut coordinates = Vec::new();
         sampling::subset(0..parameters as u32, all, &mut rng, &mut coordinates);
         sampling::shuffle(&mut coordinates, &mut rng);
-        let like = most_exposed(holdings);
+        let like = most_exposed(holdings).map_or_else(Default::default, |(_, like)| like.clone());
         let place = |unit: PrivacyUnit, i: usize| match unit {
             PrivacyUnit::Subject => like.clone(),
             _ => RecordsPerSilo::new([(silos[i % silos.len()].0, 1)]),
@@ -85,6 +85,16 @@ impl CanaryRoster {
                 })
                 .collect(),
         ))
+    }
+
+    /// One canary subject, whose records lie as `records` says.
+    pub(crate) fn lone(included: bool, records: RecordsPerSilo) -> Self {
+        Self(vec![Planted {
+            unit: PrivacyUnit::Subject,
+            included,
+            coordinate: 0,
+            records,
+        }])
     }
 
     /// All of them.
@@ -136,16 +146,16 @@ impl CanaryRoster {
     }
 }
 
-/// The holding with the largest sum of squared record counts: a subject's loss grows about with that sum where records
+/// The member whose sum of squared record counts is largest: a subject's loss grows about with that sum where records
 /// lie in silos of one kind.
-fn most_exposed(holdings: &BTreeMap<SubjectId, RecordsPerSilo>) -> RecordsPerSilo {
+pub(crate) fn most_exposed(
+    holdings: &BTreeMap<SubjectId, RecordsPerSilo>,
+) -> Option<(SubjectId, &RecordsPerSilo)> {
     let weight = |records: &RecordsPerSilo| -> u64 {
         let square = |(_, count): (u32, u32)| u64::from(count) * u64::from(count);
         records.iter().map(square).sum()
     };
-    let most = holdings
-        .values()
-        .rev()
-        .max_by_key(|records| weight(records));
-    most.cloned().unwrap_or_default()
+    let all = holdings.iter().rev();
+    all.max_by_key(|(_, records)| weight(records))
+        .map(|(&subject, records)| (subject, records))
 }

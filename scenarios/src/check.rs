@@ -357,26 +357,28 @@ fn adversary(scenario: &Scenario, faults: &mut Vec<Fault>) {
 }
 
 fn audit(scenario: &Scenario, faults: &mut Vec<Fault>) {
-    if scenario.audit.is_some() && !scenario.privacy.protection.is_on() {
-        let message = "protection = \"none\" promises nothing, so there is nothing that an audit could refute; remove \
-                       the [audit] table, or choose a protection";
+    if let Some(message) = unreadable(scenario).filter(|_| scenario.audit.is_some()) {
+        let message = format!("{message}; or remove the [audit] table");
         faults.push(Fault::new("audit", message));
     }
-    if scenario.audit.is_some() && scenario.privacy.adaptive_clip.is_some() {
-        let message = "canaries push by a clip norm that is known beforehand: give clip_norm as one number, or remove the \
-                       [audit] table";
-        faults.push(Fault::new("audit", message));
+}
+
+/// Why nobody could read crafted canaries off a scenario's noised sums, and what to do.
+pub(crate) fn unreadable(scenario: &Scenario) -> Option<&'static str> {
+    if scenario.privacy.adaptive_clip.is_some() {
+        return Some(
+            "canaries push by a clip norm that is known beforehand: give clip_norm as one number",
+        );
     }
-    if scenario.audit.is_some()
-        && matches!(
-            scenario.privacy.protection,
-            Protection::DistributedNoise { .. }
-        )
-    {
-        let message = "protection = \"distributed-noise\" adds its noise in shares to sums that nobody may look into, so \
-                       there is nothing that an auditor could read; audit the same scenario with \"silo-noise\", or \
-                       remove the [audit] table";
-        faults.push(Fault::new("audit", message));
+    match scenario.privacy.protection {
+        Protection::None => Some(
+            "protection = \"none\" promises nothing, so there is nothing that an audit could refute: choose a protection",
+        ),
+        Protection::DistributedNoise { .. } => Some(
+            "protection = \"distributed-noise\" adds its noise in shares to sums that nobody may look into, so there is \
+             nothing that an auditor could read: audit the same scenario with \"silo-noise\"",
+        ),
+        _ => None,
     }
 }
 

@@ -29,6 +29,7 @@ mod schedule;
 mod shadow;
 mod sight;
 mod sweep;
+mod trial;
 mod world;
 
 pub use adversary::AdversaryConfig;
@@ -48,4 +49,5 @@ pub use sight::{SecureAggregation, ServerSees};
 pub use sweep::{
     Axis, Design, Factor, Level, NamedLevel, Scale, Seeds, SweepConfig, SweepFile, SweepTask,
 };
+pub use trial::{Audited, Trials};
 pub use world::World;

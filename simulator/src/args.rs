@@ -1,9 +1,11 @@
 //! The command line.
 
+use crate::audit::over_runs::{FEWEST, MOST};
 use crate::exit::Failure;
 use crate::sweep::args::SweepCommand;
 use clap::{Args, Parser, Subcommand};
 use primitives::Digest;
+use scenarios::Audited;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -72,7 +74,8 @@ pub enum Command {
     /// Make and show the keys with which coordinator and silos know each other
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Audit a finished run: lower bounds on epsilon against the ledger's upper ones, without training again
+    /// Audit a finished run, without training again, or a scenario over many runs: lower bounds on epsilon against the
+    /// ledger's upper ones
     Audit(AuditArgs),
     /// Check a scenario and its data without running it
     Validate(ScenarioArgs),
@@ -234,20 +237,61 @@ pub struct AttackArgs {
     pub speed: SpeedArgs,
 }
 
-/// A finished run to audit.
+/// A finished run to audit, or a scenario to train again and again.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
-    /// The run folder, or its name under runs/
+    /// The run folder, or its name under runs/; with --runs a catalogue name or the path of a scenario file
     pub run: PathBuf,
     /// How often a correct run passes [default: the scenario's, or 0.95]
     #[arg(long, value_name = "LEVEL", value_parser = confidence)]
     pub confidence: Option<attacks::Confidence>,
     /// Rounds that are audited, evenly spaced with the last among them [default: the scenario's, or 5]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "runs")]
     pub rounds: Option<NonZeroU32>,
+    /// Train the scenario so many times, half of them with one subject more, and audit whether that shows
+    #[arg(long, value_name = "N", value_parser = runs)]
+    pub runs: Option<usize>,
+    /// With --runs: whose presence is audited: member (the one with the most to lose), member:NAME, planted, mislabelled
+    /// or crafted
+    #[arg(long, value_name = "WHO", requires = "runs", default_value = "member", value_parser = audited)]
+    pub subject: Audited,
+    /// With --runs: change a key of the scenario, e.g. --set privacy.clip_norm=0.5 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "runs", value_parser = setting)]
+    pub set: Vec<String>,
+    /// With --runs: where the audit and what it trains are kept
+    #[arg(long, value_name = "DIR", requires = "runs", default_value = "runs")]
+    pub out: PathBuf,
+    /// A fault that every silo trains with
+    #[cfg(feature = "planted-faults")]
+    #[arg(long, value_name = "FAULT", hide = true, requires = "runs")]
+    pub plant: Option<training::Fault>,
     /// How fast to do it.
     #[command(flatten)]
     pub speed: SpeedArgs,
+}
+
+fn runs(text: &str) -> Result<usize, String> {
+    let allowed = |&runs: &usize| (FEWEST..=MOST).contains(&runs) && runs.is_multiple_of(2);
+    text.parse().ok().filter(allowed).ok_or_else(|| {
+        format!(
+            "allowed is an even number from {FEWEST} to {MOST}, half of the runs with the subject and half without, e.g. 100"
+        )
+    })
+}
+
+fn audited(text: &str) -> Result<Audited, String> {
+    match text {
+        "member" => Ok(Audited::Member(None)),
+        "planted" => Ok(Audited::Planted { mislabelled: false }),
+        "mislabelled" => Ok(Audited::Planted { mislabelled: true }),
+        "crafted" => Ok(Audited::Crafted),
+        _ => match text.strip_prefix("member:") {
+            Some(name) if !name.is_empty() => Ok(Audited::Member(Some(name.to_owned()))),
+            _ => {
+                Err("allowed are member, member:NAME, planted, mislabelled and crafted".to_owned())
+            }
+        },
+    }
 }
 
 fn confidence(text: &str) -> Result<attacks::Confidence, String> {

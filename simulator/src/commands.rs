@@ -55,11 +55,7 @@ pub fn make_in(
 ) -> Result<Exit, Failure> {
     let mut progress = Progress::new(output);
     #[cfg(feature = "planted-faults")]
-    if let Some(fault) = args.plant {
-        for local in &mut resolved.schedule.locals {
-            *local = local.clone().with_fault(fault);
-        }
-    }
+    plant(&mut resolved, args.plant);
     foreign::refuse_training(&resolved)?;
     if args.fresh && path.exists() {
         // Opened first, so that nothing is taken away from a process that works in it.
@@ -167,8 +163,11 @@ pub fn attack(
     )
 }
 
-/// Audits a finished run.
-pub fn audit(args: &AuditArgs, output: OutputArgs) -> Result<Exit, Failure> {
+/// Audits a finished run, or a scenario over many runs.
+pub fn audit(args: &AuditArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    if let Some(runs) = args.runs {
+        return audit_over_runs(args, runs, output, interrupt);
+    }
     let archive = Archive::open(find_run(&args.run))?;
     let overrides = audit::Overrides {
         confidence: args.confidence,
@@ -176,6 +175,75 @@ pub fn audit(args: &AuditArgs, output: OutputArgs) -> Result<Exit, Failure> {
     };
     let finished = audit::anew(archive, overrides)?;
     conclude("audit", &finished, output)
+}
+
+/// Trains a scenario again and again, and audits whether a subject's presence shows.
+fn audit_over_runs(
+    args: &AuditArgs,
+    runs: usize,
+    output: OutputArgs,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    #[cfg_attr(not(feature = "planted-faults"), allow(unused_mut))]
+    let mut resolved = resolve(&ScenarioArgs {
+        scenario: args.run.display().to_string(),
+        set: args.set.clone(),
+    })?;
+    #[cfg(feature = "planted-faults")]
+    plant(&mut resolved, args.plant);
+    foreign::refuse_training(&resolved)?;
+    let scenario = &resolved.file.scenario;
+    let written = scenario.audit.map(|audit| audit.confidence);
+    let request = audit::over_runs::Request {
+        audited: args.subject.clone(),
+        runs,
+        confidence: args
+            .confidence
+            .or(written)
+            .unwrap_or(attacks::Confidence::NINETY_FIVE),
+    };
+    let mut progress = Progress::new(output);
+    let answer = audit::over_runs::audit(&resolved, &request, &args.out, &mut progress, interrupt)?;
+    let found = &answer.audit;
+    let stem = format!("{}-audit-{runs}-runs", args.subject.slug());
+    let folder = session::folder_of(&resolved.plan, &args.out);
+    let page = folder.with_file_name(format!("{}-{stem}.html", file_name(&folder)));
+    crate::folder::write_whole(&page, found.to_html().as_bytes())?;
+    let json = page.with_extension("json");
+    crate::folder::write_whole(&json, found.to_json().as_bytes())?;
+    let exit = if found.refuted { Exit::Gate } else { Exit::Ok };
+    if output.json {
+        let audit: serde_json::Value =
+            serde_json::from_str(&found.to_json()).map_err(Failure::run)?;
+        let content = json!({ "page": page, "audit": audit, "trained": answer.trained });
+        print_json("audit", exit, content)?;
+    }
+    if !output.quiet {
+        tell(&format!(
+            "{runs} trials, {} of them trained now\n\n{}\naudit: {}",
+            answer.trained,
+            found.to_text(style()).trim_end(),
+            page.display()
+        ));
+    }
+    Ok(exit)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Gives every silo the same fault.
+#[cfg(feature = "planted-faults")]
+fn plant(resolved: &mut Resolved, fault: Option<training::Fault>) {
+    if let Some(fault) = fault {
+        for local in &mut resolved.schedule.locals {
+            *local = local.clone().with_fault(fault);
+        }
+    }
 }
 
 /// Checks a scenario with its data.

@@ -90,6 +90,36 @@ impl CanaryScores {
         }
     }
 
+    /// The first half of either side, in the order given, and the rest; `None` if a side has fewer than two.
+    pub(super) fn in_order_halved(&self) -> Option<(Self, Self)> {
+        let cut = |scores: &[MembershipScore]| {
+            let (first, rest) = scores.split_at(scores.len() / 2);
+            (first.to_vec(), rest.to_vec())
+        };
+        let ((inside, rest_inside), (outside, rest_outside)) =
+            (cut(&self.inside), cut(&self.outside));
+        let first = Self::try_new(inside, outside).ok()?;
+        Some((first, Self::try_new(rest_inside, rest_outside).ok()?))
+    }
+
+    /// Scores of canaries that were in.
+    pub fn inside(&self) -> &[MembershipScore] {
+        &self.inside
+    }
+
+    /// Scores of canaries that were out.
+    pub fn outside(&self) -> &[MembershipScore] {
+        &self.outside
+    }
+
+    /// Every distinct threshold with what it makes of the canaries, strictest first.
+    pub(super) fn thresholds(&self) -> Vec<(MembershipScore, Counts)> {
+        let candidates = self.candidates().into_iter();
+        candidates
+            .map(|candidate| (candidate.threshold, candidate.counts))
+            .collect()
+    }
+
     /// Every distinct threshold, strictest first.
     fn candidates(&self) -> Vec<Candidate> {
         let mut all: Vec<_> = self.inside.iter().map(|&score| (score, true)).collect();

@@ -11,6 +11,7 @@
 //! | [`Auditor::OneRun`] | one run, each canary in by its own fair coin | a bound |
 //! | [`Auditor::GaussianOneRun`] | the same | a bound if the mechanism is Gaussian |
 //! | [`Claim`], [`least_private`] | the same | a bound if the mechanism is the ledger's but for its noise's strength |
+//! | [`HeldOut`] | independent runs with and without one subject | the scores that the first needs |
 //! | [`Posterior`] | as the first | an estimate |
 //! | [`RatioBound`] | as the first | an estimate, but for Clopper–Pearson |
 //! | [`one_shot_estimate`] | canary directions in the update | an estimate |
@@ -31,6 +32,7 @@ mod counts;
 mod f_one_run;
 mod gaussian;
 mod gdp;
+mod held_out;
 mod law;
 mod noise;
 mod one_run;
@@ -43,6 +45,7 @@ pub use claim::{Claim, NoiseAtMost, laid_thresholds, least_private};
 pub use config::AuditConfig;
 pub use counts::Counts;
 pub use gaussian::gdp_epsilon;
+pub use held_out::HeldOut;
 pub use law::CanaryLaw;
 pub use noise::{NoiseCheck, NoiseCheckKind, NoiseReadings};
 pub use one_shot::{OneShotError, one_shot_estimate};

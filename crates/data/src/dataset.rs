@@ -136,6 +136,33 @@ impl Dataset {
         })
     }
 
+    /// The same data with one more subject, and it: its records are copies of `records`, each with the class beside it.
+    ///
+    /// # Errors
+    /// If a class is not one of the data's, there is no record, or there would be too many.
+    pub fn with_subject(
+        &self,
+        name: &str,
+        records: &[(RecordId, u32)],
+    ) -> Result<(Self, SubjectId), DataError> {
+        let mut parts = self.parts.clone();
+        let subject = SubjectId(parts.subject_names.len() as u32);
+        parts.subject_names.push(name.to_owned());
+        let originals: Vec<RecordId> = records.iter().map(|&(record, _)| record).collect();
+        parts.features.repeat(&originals, self.width);
+        for &(original, label) in records {
+            parts.labels.push(label);
+            parts.subjects.push(subject);
+            if let Some(silos) = &mut parts.natural_silos {
+                silos.of_records.push(silos.of_records[original.index()]);
+            }
+            if let Some(splits) = &mut parts.splits {
+                splits.push(splits[original.index()]);
+            }
+        }
+        Ok((Self::try_new(parts)?, subject))
+    }
+
     /// What errors and reports call the data.
     pub fn name(&self) -> &str {
         &self.parts.name
@@ -411,6 +438,30 @@ mod tests {
             dataset.subjects().records(SubjectId(0)),
             [RecordId(0), RecordId(2)]
         );
+    }
+
+    #[test]
+    fn another_subject_has_copies_under_its_own_classes() {
+        let dataset = Dataset::try_new(DatasetParts {
+            splits: Some(vec![Split::Train, Split::Test, Split::Train]),
+            ..parts()
+        })
+        .unwrap();
+        let copies = [(RecordId(2), 0), (RecordId(1), 1)];
+        let (more, subject) = dataset.with_subject("cy", &copies).unwrap();
+        assert_eq!((more.len(), subject), (5, SubjectId(2)));
+        assert_eq!(more.subjects().records(subject), [RecordId(3), RecordId(4)]);
+        assert_eq!((more.label(RecordId(3)), more.label(RecordId(4))), (0, 1));
+        assert_eq!(more.split(RecordId(4)), Some(Split::Test));
+        let mut features = [0.0; 2];
+        more.copy_features(RecordId(3), &mut features);
+        assert_eq!(features.map(f32::to_bits), [4.0_f32, 5.0].map(f32::to_bits));
+        for record in dataset.records() {
+            assert_eq!(more.label(record), dataset.label(record));
+            assert_eq!(more.subject(record), dataset.subject(record));
+        }
+        assert!(dataset.with_subject("cy", &[(RecordId(2), 7)]).is_err());
+        assert!(dataset.with_subject("cy", &[]).is_err());
     }
 
     #[test]

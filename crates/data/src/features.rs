@@ -82,6 +82,18 @@ impl Features {
         }
     }
 
+    /// Appends the features of each of `records` again. `width`: features a record.
+    pub(crate) fn repeat(&mut self, records: &[RecordId], width: usize) {
+        for record in records {
+            let row = record.index() * width..(record.index() + 1) * width;
+            match self {
+                Self::Bytes { values, .. } => values.extend_from_within(row),
+                Self::Floats(values) => values.extend_from_within(row),
+                Self::Tokens(windows) => windows.starts.push(windows.starts[record.index()]),
+            }
+        }
+    }
+
     /// The first feature that is not a finite number, as its index.
     pub(crate) fn first_non_finite(&self) -> Option<usize> {
         match self {
@@ -151,6 +163,32 @@ mod tests {
         };
         Features::Tokens(windows).copy(RecordId(1), &mut out);
         assert_eq!(out.map(f32::to_bits), [6.0_f32, 7.0].map(f32::to_bits));
+    }
+
+    #[test]
+    fn a_repeated_record_reads_as_the_first() {
+        let windows = TokenWindows {
+            text: vec![5, 6, 7],
+            starts: vec![0, 1],
+            width: 2,
+        };
+        let forms = [
+            Features::Bytes {
+                values: vec![0, 255, 51, 102],
+                scale: 1.0,
+                offset: 0.0,
+            },
+            Features::Floats(vec![1.0, 2.0, 3.0, 4.0]),
+            Features::Tokens(windows),
+        ];
+        for mut features in forms {
+            features.repeat(&[RecordId(1), RecordId(0)], 2);
+            assert_eq!(features.width(4), Some(2));
+            let (mut first, mut again) = ([0.0; 2], [0.0; 2]);
+            features.copy(RecordId(1), &mut first);
+            features.copy(RecordId(2), &mut again);
+            assert_eq!(first.map(f32::to_bits), again.map(f32::to_bits));
+        }
     }
 
     #[test]

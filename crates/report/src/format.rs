@@ -3,7 +3,9 @@
 //! Bounds are rounded away from flattery: an upper bound on ε up, a lower bound down. A number and its
 //! unit are joined by a no-break space.
 
-use crate::model::{Epsilon, Interval, Measurement, NeighboringRelation, PrivacyUnit, Regime};
+use crate::model::{
+    AuditNature, Epsilon, Interval, Measurement, NeighboringRelation, PrivacyUnit, Regime,
+};
 use crate::model::{Noun, Nouns, Quality};
 
 /// Slack for a decimal number that has no exact binary form, so that 7.1 is not shown as 7.11.
@@ -163,6 +165,17 @@ pub(crate) fn measurement(measurement: &Measurement, decimals: usize) -> String 
         Measurement::Interval(value) => interval(value, decimals),
         Measurement::Value(value) => fixed(value.get(), decimals),
         Measurement::Withheld(_) => "—".to_owned(),
+    }
+}
+
+/// What a number called ε really is.
+pub(crate) const fn nature(nature: AuditNature) -> &'static str {
+    match nature {
+        AuditNature::Bound => "bound",
+        AuditNature::IndependentBound => "bound for independent scores",
+        AuditNature::NoiseBound => "bound if only the noise's strength is in doubt",
+        AuditNature::GaussianBound => "bound if the mechanism is Gaussian",
+        AuditNature::Estimate => "estimate",
     }
 }
 

@@ -18,11 +18,11 @@ pub struct TextStyle {
 const NARROWEST: usize = 24;
 
 impl TextStyle {
-    fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         self.width.max(NARROWEST)
     }
 
-    fn strong(self, text: &str) -> String {
+    pub(crate) fn strong(self, text: &str) -> String {
         if self.colour {
             format!("\u{1b}[1m{text}\u{1b}[0m")
         } else {
@@ -336,7 +336,7 @@ pub(crate) fn fits(table: &[Vec<String>], width: usize) -> bool {
 }
 
 /// A sentence broken into lines, its figures in bold where allowed.
-fn wrapped(sentence: &Sentence, style: TextStyle) -> String {
+pub(crate) fn wrapped(sentence: &Sentence, style: TextStyle) -> String {
     let mut text = String::new();
     let mut column = 0;
     // A word may be pieced together from several spans, such as a figure and its full stop.
@@ -377,7 +377,7 @@ fn wrapped(sentence: &Sentence, style: TextStyle) -> String {
 }
 
 /// `text` without control characters: a name must not command the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

@@ -38,18 +38,18 @@ impl Sentence {
         &self.0
     }
 
-    fn say(mut self, words: impl Into<String>) -> Self {
+    pub(crate) fn say(mut self, words: impl Into<String>) -> Self {
         self.0.push(Span::Words(words.into()));
         self
     }
 
-    fn figure(mut self, figure: impl Into<String>) -> Self {
+    pub(crate) fn figure(mut self, figure: impl Into<String>) -> Self {
         self.0.push(Span::Figure(figure.into()));
         self
     }
 }
 
-fn sentence() -> Sentence {
+pub(crate) fn sentence() -> Sentence {
     Sentence::default()
 }
 

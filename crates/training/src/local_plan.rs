@@ -146,6 +146,8 @@ pub struct LocalPlan {
     clip_style: ClipStyle,
     batches: Batches,
     steps: u32,
+    /// The public denominator, where the records are not those that it was planned for.
+    planned_batch: Option<f64>,
     learning_rate: f64,
     schedule: Schedule,
     optimizer: Optimizer,
@@ -178,20 +180,11 @@ impl LocalPlan {
         if let Protection::Group { group_size, .. } = protection {
             records = cap(dataset, &records, group_size.get() as usize, silo, seed);
         }
-        let subjects: Vec<SubjectId> = records
-            .iter()
-            .map(|&record| dataset.subject(record))
-            .collect();
-        let subject_ends = subjects
-            .chunk_by(|a, b| a == b)
-            .scan(0, |end, chunk| {
-                *end += chunk.len() as u32;
-                Some(*end)
-            })
-            .collect();
+        let (subjects, subject_ends) = by_subject(dataset, &records);
         Ok(Self {
             silo,
             steps: config.work.steps(config.batches, records.len()),
+            planned_batch: None,
             records,
             subjects,
             subject_ends,
@@ -229,6 +222,24 @@ impl LocalPlan {
         self.protection = self.protection.with_clip_norm(norm);
     }
 
+    /// The same plan in a silo that holds `records` instead: a neighbouring data set. What is public stays: steps, what
+    /// a sum is divided by, and so the mechanism. No cap on a subject's records is drawn anew: `records` are those that
+    /// take part.
+    ///
+    /// # Errors
+    /// If there are no records.
+    pub fn holding(mut self, dataset: &Dataset, records: &[RecordId]) -> Result<Self, PlanError> {
+        if records.is_empty() {
+            return Err(PlanError::NoRecords(self.silo));
+        }
+        self.planned_batch = self.expected_batch();
+        self.records = records.to_vec();
+        self.records
+            .sort_unstable_by_key(|&record| (dataset.subject(record), record));
+        (self.subjects, self.subject_ends) = by_subject(dataset, &self.records);
+        Ok(self)
+    }
+
     /// What is clipped to, at the first step where that adapts.
     pub fn clip_norm(&self) -> Option<ClipNorm> {
         self.protection.bound().map(|(norm, _)| norm)
@@ -252,7 +263,7 @@ impl LocalPlan {
 
     /// The mistake that the plan is carried out with.
     #[cfg(feature = "planted-faults")]
-    pub(crate) const fn fault(&self) -> Option<Fault> {
+    pub const fn fault(&self) -> Option<Fault> {
         self.fault
     }
 
@@ -337,6 +348,9 @@ impl LocalPlan {
         let Batches::Poisson(rate) = self.batches else {
             return None;
         };
+        if self.planned_batch.is_some() {
+            return self.planned_batch;
+        }
         let rate = rate.get();
         Some(match self.protection {
             Protection::None | Protection::Record { .. } | Protection::Group { .. } => {
@@ -438,6 +452,22 @@ impl LocalPlan {
     pub(crate) fn subject(&self, row: u32) -> SubjectId {
         self.subjects[row as usize]
     }
+}
+
+/// The subject of each of `records`, which lie by subject, and where each subject's records end.
+fn by_subject(dataset: &Dataset, records: &[RecordId]) -> (Vec<SubjectId>, Vec<u32>) {
+    let subjects: Vec<SubjectId> = records
+        .iter()
+        .map(|&record| dataset.subject(record))
+        .collect();
+    let ends = subjects
+        .chunk_by(|a, b| a == b)
+        .scan(0, |end, chunk| {
+            *end += chunk.len() as u32;
+            Some(*end)
+        })
+        .collect();
+    (subjects, ends)
 }
 
 /// At most `count` of each subject's records, drawn once for the run. `records` lie by subject.

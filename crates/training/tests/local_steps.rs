@@ -620,3 +620,50 @@ fn training_learns_and_the_evaluator_sees_it() {
     let after = accuracy(&evaluator.scores(&after, &dataset, &records).unwrap());
     assert!(before < 0.5 && after > 0.6, "{before} {after}");
 }
+
+#[test]
+fn a_neighbouring_silo_keeps_all_that_is_public() {
+    let dataset = dataset(35);
+    let poisson = Batches::Poisson(rate(0.3));
+    let clip_norm = ClipNorm::try_new(1.0).unwrap();
+    let noise_multiplier = NoiseMultiplier::try_new(1.0).unwrap();
+    let averaged = Protection::AveragedGradient {
+        clip_norm,
+        noise_multiplier,
+    };
+    let sampled = Protection::SubjectSampling {
+        clip_norm,
+        noise_multiplier,
+        records_per_subject: NonZeroU32::new(2).unwrap(),
+    };
+    for protection in [record_protection(1.0, 1.0), averaged, sampled] {
+        let whole = plan(&config(LocalWork::Steps(4), poisson), protection, &dataset);
+        let kept: Vec<RecordId> = dataset
+            .records()
+            .filter(|&record| dataset.subject(record) != SubjectId(0))
+            .collect();
+        let without = whole.clone().holding(&dataset, &kept).unwrap();
+        assert_eq!(without.expected_batch(), whole.expected_batch());
+        assert_eq!(without.steps(), whole.steps());
+        assert_eq!(without.mechanism(), whole.mechanism());
+        assert_eq!(without.records().len(), kept.len());
+        assert!(without.subject_records().all(|(s, _)| s != SubjectId(0)));
+        // Planned anew, its own denominator would tell that somebody is missing.
+        let anew = LocalPlan::try_new(
+            &config(LocalWork::Steps(4), poisson),
+            protection,
+            &dataset,
+            &kept,
+            SiloId(4),
+            &Seed::from_number(1),
+        )
+        .unwrap();
+        assert_ne!(anew.expected_batch(), whole.expected_batch());
+        assert_eq!(anew.records(), without.records());
+        // Back again it is the plan that it was, step for step.
+        let all: Vec<RecordId> = dataset.records().collect();
+        let back = without.holding(&dataset, &all).unwrap();
+        assert_eq!(run(&back, &dataset), run(&whole, &dataset));
+        assert!(whole.holding(&dataset, &[]).is_err());
+    }
+}

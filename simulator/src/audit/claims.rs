@@ -4,7 +4,8 @@ use crate::statement::{RELATION, accountant, followed};
 use accounting::{
     Accountant, Delta, Epsilon, Holdings, Ledger, LedgerEntry, PldAccountant, Presence,
 };
-use attacks::audit::Claim;
+use attacks::MembershipScore;
+use attacks::audit::{CanaryScores, Claim, NoiseAtMost, least_private};
 
 /// Pairs of ε and δ that a claim is made of.
 const PAIRS: u32 = 16;
@@ -32,7 +33,7 @@ pub fn worst_subject(entries: &[LedgerEntry], holdings: &Holdings, delta: Delta)
 }
 
 /// What is promised to each of `presences`: δ at ε from nought to `upper`. `None` if there is no bound.
-pub fn claim(entries: &[LedgerEntry], presences: &[Presence<'_>], upper: Epsilon) -> Option<Claim> {
+fn claim(entries: &[LedgerEntry], presences: &[Presence<'_>], upper: Epsilon) -> Option<Claim> {
     let most = upper.get();
     if most <= 0.0 || most > MOST {
         return None;
@@ -53,8 +54,31 @@ pub fn claim(entries: &[LedgerEntry], presences: &[Presence<'_>], upper: Epsilon
     weakest
 }
 
+/// What `scores` leave of the ledger's curve at significance `alpha`: the least ε at `delta` among the ledger and its like
+/// with more or less noise that are not refuted at `thresholds`, and whether the ledger itself is.
+pub fn least_epsilon(
+    entries: &[LedgerEntry],
+    presences: &[Presence<'_>],
+    scores: &CanaryScores,
+    thresholds: &[MembershipScore],
+    delta: Delta,
+    alpha: f64,
+) -> (Epsilon, bool) {
+    let upper = upper(entries, presences, delta);
+    let noise = least_private(scores, thresholds, alpha, |factor| {
+        claim(&scaled(entries, factor), presences, upper)
+    });
+    match noise {
+        NoiseAtMost::Unbounded => (Epsilon::ZERO, false),
+        NoiseAtMost::Times(factor) => {
+            let lowest = self::upper(&scaled(entries, factor), presences, delta);
+            (lowest, factor <= 1.0)
+        }
+    }
+}
+
 /// The same releases with their noise multiplied by `factor`.
-pub fn scaled(entries: &[LedgerEntry], factor: f64) -> Vec<LedgerEntry> {
+fn scaled(entries: &[LedgerEntry], factor: f64) -> Vec<LedgerEntry> {
     entries
         .iter()
         .map(|entry| {

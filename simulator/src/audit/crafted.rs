@@ -4,10 +4,7 @@ use super::readings::{Sheet, presence};
 use super::{Allowance, claims, confidence, epsilon, method, round, unit};
 use accounting::{Delta, Epsilon, Ledger, LedgerEntry, Presence, PrivacyUnit};
 use attacks::MembershipScore;
-use attacks::audit::{
-    Auditor, CanaryScores, NoiseAtMost, NoiseCheck, Posterior, laid_thresholds, least_private,
-    one_shot_estimate,
-};
+use attacks::audit::{Auditor, CanaryScores, NoiseCheck, laid_thresholds, one_shot_estimate};
 use primitives::SiloId;
 use report::model as shown;
 use scenarios::CanaryRoster;
@@ -136,29 +133,15 @@ impl Test<'_> {
         let upper = claims::upper(self.entries, self.presences, self.delta);
         let thresholds = laid_thresholds(upper);
         let level = confidence(self.alpha);
-        let claim_at = |factor: f64, upper: Epsilon| {
-            let scaled = claims::scaled(self.entries, factor);
-            claims::claim(&scaled, self.presences, upper)
-        };
-        let noise = least_private(self.scores, &thresholds, self.alpha, |factor| {
-            claim_at(factor, upper)
-        });
-        let (lowest, refuted) = match noise {
-            NoiseAtMost::Unbounded => (Epsilon::ZERO, false),
-            NoiseAtMost::Times(factor) => {
-                let scaled = claims::scaled(self.entries, factor);
-                let lowest = claims::upper(&scaled, self.presences, self.delta);
-                (lowest, factor <= 1.0)
-            }
-        };
-        let curve = shown::AuditMethod {
-            name: "ledger's curve".to_owned(),
-            source: "after Nasr et al., arXiv 2302.07956".to_owned(),
-            nature: shown::AuditNature::NoiseBound,
-            epsilon: epsilon(lowest),
-            confidence: Some(level.value().into()),
-            decides: true,
-        };
+        let (lowest, refuted) = claims::least_epsilon(
+            self.entries,
+            self.presences,
+            self.scores,
+            &thresholds,
+            self.delta,
+            self.alpha,
+        );
+        let curve = super::curve(lowest, level);
         let at = |auditor: Auditor| auditor.audit_at(self.scores, &thresholds, self.delta, level);
         let found = vec![
             curve,
@@ -202,17 +185,8 @@ fn asides(
     parameters: u64,
     delta: Delta,
 ) -> Vec<shown::AuditMethod> {
-    let level = attacks::Confidence::NINETY_FIVE;
     let even = MembershipScore::try_new(0.0).expect("zero is finite");
-    let posterior = Posterior::of(&scores.counts(even), delta, level);
-    let mut asides = vec![shown::AuditMethod {
-        name: "Bayesian posterior, lower end".to_owned(),
-        source: "Zanella-Béguelin et al., arXiv 2206.05199".to_owned(),
-        nature: shown::AuditNature::Estimate,
-        epsilon: epsilon(posterior.low),
-        confidence: Some(level.value().into()),
-        decides: false,
-    }];
+    let mut asides = vec![super::posterior(&scores.counts(even), delta)];
     if let Ok(estimate) = one_shot_estimate(cosines, parameters, delta) {
         asides.push(shown::AuditMethod {
             name: "one shot".to_owned(),

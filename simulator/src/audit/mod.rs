@@ -6,6 +6,8 @@
 //! ledger    ─ claims ▸ Claim       ┘
 //! ```
 //!
+//! Audits over independent runs ([`over_runs`]) train the same federation again and again instead.
+//!
 //! All tests that can fail a run share one allowance for false alarms. One half of it is for the noise checks, the other
 //! for the bounds, divided evenly within each half.
 
@@ -13,6 +15,7 @@ mod anew;
 mod claims;
 mod crafted;
 mod noise;
+pub mod over_runs;
 mod readings;
 mod subjects;
 
@@ -23,7 +26,7 @@ use crate::checkpoint;
 use crate::exit::Failure;
 use accounting::Ledger;
 use attacks::Confidence;
-use attacks::audit::AuditConfig;
+use attacks::audit::{AuditConfig, Counts, Posterior};
 use crafted::Crafted;
 use primitives::{Readings, Round};
 use readings::Sheet;
@@ -210,6 +213,31 @@ fn method(
         epsilon: epsilon(found.epsilon),
         confidence: Some(found.confidence.value().into()),
         decides,
+    }
+}
+
+/// The answer of the ledger's curve.
+fn curve(lowest: accounting::Epsilon, level: Confidence) -> shown::AuditMethod {
+    shown::AuditMethod {
+        name: "ledger's curve".to_owned(),
+        source: "after Nasr et al., arXiv 2302.07956".to_owned(),
+        nature: shown::AuditNature::NoiseBound,
+        epsilon: epsilon(lowest),
+        confidence: Some(level.value().into()),
+        decides: true,
+    }
+}
+
+/// Where the Bayesian posterior of ε begins, at 95 %: an estimate.
+fn posterior(counts: &Counts, delta: accounting::Delta) -> shown::AuditMethod {
+    let level = Confidence::NINETY_FIVE;
+    shown::AuditMethod {
+        name: "Bayesian posterior, lower end".to_owned(),
+        source: "Zanella-Béguelin et al., arXiv 2206.05199".to_owned(),
+        nature: shown::AuditNature::Estimate,
+        epsilon: epsilon(Posterior::of(counts, delta, level).low),
+        confidence: Some(level.value().into()),
+        decides: false,
     }
 }
 

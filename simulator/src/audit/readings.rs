@@ -157,6 +157,11 @@ impl<'a> Sheet<'a> {
         CanaryScores::try_new(side(true), side(false)).ok()
     }
 
+    /// How much all readings of the first canary so far speak for "in".
+    pub fn first_score(&self) -> f64 {
+        self.canaries.first().map_or(0.0, |tally| tally.score)
+    }
+
     /// Cosines of the summed releases with the directions of the canaries of `unit` that are in, for a model of
     /// `parameters`: what Andrew et al. (arXiv 2302.03098) estimate from.
     pub fn cosines(&self, unit: PrivacyUnit, parameters: u64) -> Vec<f64> {

@@ -1,5 +1,40 @@
 //! Counting values into bars: (left, right, count).
 
+use crate::chart::{Axis, Plot, Tone};
+
+/// Scores of who was in as bars and of who was out as an outline, each side as shares of its own. A few extreme scores
+/// go to the bars at the edge. Neither side is empty.
+pub(super) fn of_sides(
+    label: &str,
+    (inside_label, tone, inside): (&str, Tone, &[f64]),
+    (outside_label, outside): (&str, &[f64]),
+) -> Plot {
+    let mut all: Vec<f64> = inside.iter().chain(outside).copied().collect();
+    all.sort_by(f64::total_cmp);
+    // A few extreme scores must not squeeze the others into one bar.
+    let quantile = |q: f64| all[((all.len() - 1) as f64 * q).round() as usize];
+    let (low, high) = (quantile(0.005), quantile(0.995));
+    let high = if high > low { high } else { low + 1.0 };
+    let share = |values: &[f64]| -> Vec<(f64, f64, f64)> {
+        let bars = equal(values, low, high, 24);
+        bars.into_iter()
+            .map(|bar| (bar.0, bar.1, bar.2 / values.len() as f64))
+            .collect()
+    };
+    let (inside, outside) = (share(inside), share(outside));
+    let tallest = inside
+        .iter()
+        .chain(&outside)
+        .map(|bar| bar.2)
+        .fold(0.0, f64::max);
+    Plot::new(
+        Axis::linear(label, low, high, 6),
+        Axis::linear("share", 0.0, tallest, 5).percent(),
+    )
+    .bars(inside_label, tone, inside)
+    .steps(outside_label, Tone::Ink, outside)
+}
+
 /// Bars of equal width over `low..high`; values outside go to the bar at the edge.
 pub(super) fn equal(values: &[f64], low: f64, high: f64, bars: usize) -> Vec<(f64, f64, f64)> {
     let width = (high - low) / bars as f64;

@@ -13,6 +13,7 @@ mod promise;
 mod shape;
 mod subjects;
 mod survival;
+mod told_apart;
 
 pub(crate) use audit::bounds;
 pub(crate) use compare::{quality_by_auc, quality_by_epsilon};
@@ -23,6 +24,7 @@ pub(crate) use promise::{epsilon_by_round, epsilon_over_subjects};
 pub(crate) use shape::{matrix, records_per_silo, records_per_subject, silos_per_subject};
 pub(crate) use subjects::{exposure, scores};
 pub(crate) use survival::survival;
+pub(crate) use told_apart::told_apart;
 
 use crate::RunReport;
 use crate::chart;

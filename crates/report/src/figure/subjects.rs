@@ -33,28 +33,11 @@ pub(crate) fn scores(report: &RunReport, regime: Regime) -> Option<Figure> {
     if members.len() < 2 || others.len() < 2 {
         return None;
     }
-    let mut all: Vec<f64> = members.iter().chain(&others).copied().collect();
-    all.sort_by(f64::total_cmp);
-    // A few extreme scores must not squeeze the others into one bar: they go to the bars at the edge.
-    let quantile = |q: f64| all[((all.len() - 1) as f64 * q).round() as usize];
-    let (low, high) = (quantile(0.005), quantile(0.995));
-    let high = if high > low { high } else { low + 1.0 };
-    let x = Axis::linear("membership score, higher speaks for “member”", low, high, 6);
-    let share = |values: &[f64]| -> Vec<(f64, f64, f64)> {
-        let bars = histogram::equal(values, low, high, 24);
-        bars.into_iter()
-            .map(|bar| (bar.0, bar.1, bar.2 / values.len() as f64))
-            .collect()
-    };
-    let (inside, outside) = (share(&members), share(&others));
-    let tallest = inside
-        .iter()
-        .chain(&outside)
-        .map(|bar| bar.2)
-        .fold(0.0, f64::max);
-    let plot = Plot::new(x, Axis::linear("share", 0.0, tallest, 5).percent())
-        .bars("members", look(regime).0, inside)
-        .steps("non-members", Tone::Ink, outside);
+    let plot = histogram::of_sides(
+        "membership score, higher speaks for “member”",
+        ("members", look(regime).0, &members),
+        ("non-members", &others),
+    );
     let nouns = &report.identity.nouns;
     Some(Figure::new(
         format!("scores-{}", regime.name()),

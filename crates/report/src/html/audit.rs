@@ -6,7 +6,7 @@ use super::verdict;
 use crate::RunReport;
 use crate::figure::bounds;
 use crate::format;
-use crate::model::{Audit, AuditNature, UnitAudit};
+use crate::model::{AuditMethod, UnitAudit};
 
 /// What makes an audit cross, and how to tell one cause from another.
 const SUSPECTS: [(&str, &str); 7] = [
@@ -80,7 +80,7 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
         body += &paragraph(reason);
     }
     if !audit.passed() {
-        body += &suspects(audit);
+        body += &suspects(1.0 - audit.confidence.get());
     }
     Some(Section {
         id: "audit",
@@ -113,8 +113,13 @@ fn methods(report: &RunReport, unit: &UnitAudit) -> String {
             format::fixed(push.get(), 2)
         );
     }
+    method_table(&caption, &unit.methods)
+}
+
+/// Every method's answer.
+pub(super) fn method_table(caption: &str, methods: &[AuditMethod]) -> String {
     let mut table = Table::new(
-        &caption,
+        caption,
         &[
             "method",
             "what it is",
@@ -123,7 +128,7 @@ fn methods(report: &RunReport, unit: &UnitAudit) -> String {
             "can fail the run",
         ],
     );
-    for method in &unit.methods {
+    for method in methods {
         let title = if method.source.is_empty() {
             method.name.clone()
         } else {
@@ -131,7 +136,7 @@ fn methods(report: &RunReport, unit: &UnitAudit) -> String {
         };
         table.row([
             title.as_str(),
-            nature(method.nature),
+            format::nature(method.nature),
             &format::epsilon_lower(method.epsilon),
             &method.confidence.map_or("—".to_owned(), |level| {
                 format::trimmed(100.0 * level.get(), 3) + " %"
@@ -142,7 +147,8 @@ fn methods(report: &RunReport, unit: &UnitAudit) -> String {
     table.to_html()
 }
 
-fn suspects(audit: &Audit) -> String {
+/// What to suspect if a correct program refutes with a chance of `alarm` at most.
+pub(super) fn suspects(alarm: f64) -> String {
     let mut table = Table::new("What to suspect, and how to tell", &["suspect", "sign"]);
     for (suspect, sign) in SUSPECTS {
         table.row([suspect, sign]);
@@ -151,17 +157,6 @@ fn suspects(audit: &Audit) -> String {
         + &paragraph(&format!(
             "Run the scenario again with another seed before searching: by chance alone a correct run fails in at most \
              {} of all cases, and then with another seed it passes. docs/audits.md tells more.",
-            format::rate(1.0 - audit.confidence.get())
+            format::rate(alarm)
         ))
-}
-
-/// What a method's number is.
-const fn nature(nature: AuditNature) -> &'static str {
-    match nature {
-        AuditNature::Bound => "bound",
-        AuditNature::IndependentBound => "bound for independent scores",
-        AuditNature::NoiseBound => "bound if only the noise's strength is in doubt",
-        AuditNature::GaussianBound => "bound if the mechanism is Gaussian",
-        AuditNature::Estimate => "estimate",
-    }
 }

@@ -14,11 +14,13 @@ mod leak;
 mod markup;
 mod opening;
 mod promise;
+mod repeated_audit;
 mod shape;
 mod verdict;
 
 pub(crate) use compare::page as compare_page;
 pub(crate) use markup::escaped;
+pub(crate) use repeated_audit::page as repeated_audit_page;
 
 use crate::RunReport;
 use crate::chart;

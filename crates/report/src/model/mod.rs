@@ -3,7 +3,8 @@
 //! One file a section, in the order in which a reader meets them: who ([`identity`]), what was promised
 //! ([`promise`]), what leaked ([`leak`], [`beyond`]), what it cost ([`utility`]), on whom ([`shape`], [`attendance`],
 //! [`subject`]),
-//! and whether to believe it ([`verdict`]). Numbers are [`Real`] and [`Epsilon`], which JSON can hold
+//! and whether to believe it ([`verdict`], [`audit`]). Beside it stands the audit over runs of its own
+//! ([`repeated_audit`]). Numbers are [`Real`] and [`Epsilon`], which JSON can hold
 //! even when they are infinite.
 
 pub mod attendance;
@@ -13,6 +14,7 @@ pub mod identity;
 pub mod leak;
 pub mod number;
 pub mod promise;
+pub mod repeated_audit;
 pub mod shape;
 pub mod subject;
 pub mod utility;
@@ -28,6 +30,7 @@ pub use promise::{
     AccountantBound, Budget, Guarantee, NeighboringRelation, Observer, PrivacyStatement,
     PrivacyUnit, RoundLoss,
 };
+pub use repeated_audit::{Calls, RepeatedAudit, Scores, Sides};
 pub use shape::{PoolSizes, RecordCounts, Shape, SiloShape};
 pub use subject::{Holding, Pool, Subject, SubjectScore};
 pub use utility::{Baseline, Quality, Utility, UtilityRound};
