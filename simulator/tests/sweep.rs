@@ -222,3 +222,39 @@ fn what_is_no_sweep_or_no_task_says_so() {
         .siloscope(&["sweep", "run", "sweeps/case"])
         .ends(1, &["tasks.json is damaged"]);
 }
+
+#[test]
+fn tasks_that_differ_in_the_attack_alone_share_their_shadows() {
+    let shadowed = [
+        ("known_subjects = 5", "known_subjects = 5\nshadows = 4"),
+        ("", "[[attacks]]\nkind = \"lira\"\n"),
+        (
+            "",
+            "[sweep]\n[[sweep.axes]]\nkey = \"adversary.known_subjects\"\nvalues = [3, 5]\n",
+        ),
+    ];
+    let place = Place::with(&scenario(&shadowed));
+    place
+        .siloscope(&["sweep", "run", "case.toml", "--jobs", "2"])
+        .ends(0, &["2 of 2 tasks done"]);
+    let caches: Vec<PathBuf> = fs::read_dir(place.path("sweeps/case/runs/.shadows"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(caches.len(), 1, "{caches:?}");
+    let trained = fs::read_dir(&caches[0])
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let trained = trained.filter(|path| {
+        path.extension()
+            .is_some_and(|ending| ending == "safetensors")
+    });
+    assert_eq!(trained.count(), 4);
+
+    // One at a time, in a folder of their own, they come to the same.
+    let alone = Place::with(&scenario(&shadowed));
+    alone
+        .siloscope(&["sweep", "run", "case.toml", "--jobs", "1", "-q"])
+        .ends(0, &[]);
+    assert!(runs(&alone) == runs(&place));
+}
