@@ -1,11 +1,14 @@
-//! The tables of a run: in its folder as Parquet files that any data frame reads, and exported as CSV.
+//! The tables of a run and of a sweep: in their folders as Parquet files that any data frame reads, and exported as CSV.
 
 mod attacks;
 mod csv;
 mod parquet;
+mod rows;
+mod sweep;
 
 pub use self::attacks::attacks;
 pub use self::csv::stacked;
+pub use self::sweep::sweep;
 
 use crate::events::{Course, RoundFigures};
 use report::RunReport;
@@ -19,8 +22,9 @@ pub struct Table(Vec<Column>);
 #[derive(Debug)]
 enum Column {
     Integers(&'static str, Vec<i32>),
+    Counts(&'static str, Vec<u64>),
     Reals(String, Vec<Option<f64>>),
-    Texts(&'static str, Vec<String>),
+    Texts(String, Vec<String>),
 }
 
 /// One row a round, with accuracy (or `r_squared`), loss, ε by unit, and the AUC of every attack and regime.
@@ -85,7 +89,7 @@ fn attendance(rounds: &[RoundFigures]) -> [Column; 5] {
     let bytes = |course: &Course| Some(course.network?.bytes as f64);
     [
         Column::Integers("missing", courses().map(missing).collect()),
-        Column::Texts("missing_silos", courses().map(names).collect()),
+        Column::Texts("missing_silos".to_owned(), courses().map(names).collect()),
         Column::Integers(
             "attempts",
             courses()
@@ -123,7 +127,7 @@ pub fn subjects(report: &RunReport) -> Table {
             subjects.iter().map(|s| s.records() as i32).collect(),
         ),
         Column::Texts(
-            "records_per_silo",
+            "records_per_silo".to_owned(),
             subjects.iter().map(records_per_silo).collect(),
         ),
         Column::Reals(

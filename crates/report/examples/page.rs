@@ -1,4 +1,4 @@
-//! Writes the reports of made-up runs, to look at: `cargo run -p siloscope-report --example page -- FOLDER`.
+//! Writes the reports of made-up runs and sweeps, to look at: `cargo run -p siloscope-report --example page -- FOLDER`.
 
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;
@@ -37,6 +37,20 @@ fn main() -> io::Result<()> {
                 figure.to_svg(),
             )?;
         }
+    }
+    for (name, report) in [
+        ("sweep-grid", fixture::sweep::grid()),
+        ("sweep-random", fixture::sweep::random(300)),
+        ("sweep-lone", fixture::sweep::lone()),
+        ("sweep-zip", fixture::sweep::zip()),
+    ] {
+        fs::write(folder.join(format!("{name}.html")), report.to_html())?;
+        fs::write(folder.join(format!("{name}.json")), report.to_json())?;
+        let style = siloscope_report::TextStyle {
+            width: 110,
+            colour: false,
+        };
+        fs::write(folder.join(format!("{name}.txt")), report.to_text(style))?;
     }
     let strict = fixture::World {
         epsilon: 1.0,

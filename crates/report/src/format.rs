@@ -138,6 +138,30 @@ pub(crate) fn trimmed(x: f64, decimals: usize) -> String {
     text.to_owned()
 }
 
+/// A number of any size in four figures or so: 0.1235, 2401, 1.2e-5.
+pub(crate) fn figures(x: f64) -> String {
+    let size = x.abs();
+    if size > 0.0 && size.is_finite() && !(1e-4..1e6).contains(&size) {
+        let text = format!("{x:.1e}");
+        return text.replace(".0e", "e").replace('-', "−");
+    }
+    let whole = if size >= 1.0 {
+        size.log10().floor() as usize
+    } else {
+        0
+    };
+    trimmed(x, 4_usize.saturating_sub(whole + usize::from(size >= 1.0)))
+}
+
+/// A p-value: 0.032, or < 0.001.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        fixed(p, 3)
+    }
+}
+
 /// `0.531 [0.490, 0.572]`.
 pub(crate) fn interval(interval: &Interval, decimals: usize) -> String {
     format!(
@@ -248,6 +272,14 @@ mod tests {
         assert_eq!(percent(0.9123), "91.2\u{a0}%");
         assert_eq!(with_article("image"), "an image");
         assert_eq!(fixed(-0.0123, 2), "−0.01");
+        assert_eq!(figures(0.123_456), "0.1235");
+        assert_eq!(figures(12.0), "12");
+        assert_eq!(figures(-2.345_67), "−2.346");
+        assert_eq!(figures(24_013.0), "24013");
+        assert_eq!(figures(1.0e-5), "1e−5");
+        assert_eq!(figures(0.0), "0");
+        assert_eq!(p_value(0.000_2), "< 0.001");
+        assert_eq!(p_value(0.0321), "0.032");
         assert_eq!(fixed(-0.001, 2), "0.00");
         assert_eq!(trimmed(1.50, 4), "1.5");
     }

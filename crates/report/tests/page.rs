@@ -2,87 +2,11 @@
 
 mod fixture;
 
+use fixture::html::{assert_offline, assert_well_formed};
 use siloscope_report::model::{
     Attendance, AttendanceRound, CostOfAbsence, HowEnded, Leak, MissingSilo, Noun, Quality,
 };
 use siloscope_report::{Comparison, RunReport, figures};
-
-/// Elements without an end tag.
-const VOID: [&str; 3] = ["meta", "br", "!DOCTYPE"];
-
-/// Checks that tags are balanced, attributes quoted and unique, and ids used once.
-fn assert_well_formed(html: &str) {
-    let mut open: Vec<&str> = Vec::new();
-    let mut ids: Vec<&str> = Vec::new();
-    let mut rest = html;
-    while let Some((_, tail)) = rest.split_once('<') {
-        let (tag, tail) = tail.split_once('>').expect("a tag ends");
-        rest = tail;
-        assert!(!tag.contains('<'), "a bare < before {tag:?}");
-        let name = tag.split_whitespace().next().unwrap_or("");
-        if let Some(closed) = name.strip_prefix('/') {
-            assert_eq!(open.pop(), Some(closed), "while closing {closed}");
-            continue;
-        }
-        let attributes = attributes(tag.trim_end_matches('/'));
-        let mut names: Vec<&str> = attributes.iter().map(|attribute| attribute.0).collect();
-        names.sort_unstable();
-        assert!(
-            names.windows(2).all(|pair| pair[0] != pair[1]),
-            "an attribute twice in <{tag}>"
-        );
-        ids.extend(
-            attributes
-                .iter()
-                .filter(|attribute| attribute.0 == "id")
-                .map(|a| a.1),
-        );
-        if name == "style" {
-            rest = rest.split_once("</style>").expect("a style sheet ends").1;
-        } else if !tag.ends_with('/') && !VOID.contains(&name) {
-            open.push(name);
-        }
-    }
-    assert!(open.is_empty(), "left open: {open:?}");
-    ids.sort_unstable();
-    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "an id twice");
-}
-
-fn attributes(tag: &str) -> Vec<(&str, &str)> {
-    let mut all = Vec::new();
-    let mut rest = tag;
-    while let Some((before, tail)) = rest.split_once("=\"") {
-        let (value, tail) = tail.split_once('"').expect("an attribute ends");
-        all.push((
-            before
-                .split_whitespace()
-                .last()
-                .expect("an attribute has a name"),
-            value,
-        ));
-        rest = tail;
-    }
-    all
-}
-
-/// Checks that showing the page asks for nothing and runs nothing.
-fn assert_offline(html: &str) {
-    for reference in [
-        "http:",
-        "https:",
-        "src=",
-        "url(",
-        "@import",
-        "<script",
-        "<link",
-        "<iframe",
-        "javascript:",
-        "onload=",
-    ] {
-        assert!(!html.contains(reference), "the page contains {reference}");
-    }
-    assert!(html.contains("default-src 'none'"));
-}
 
 fn assert_sound(report: &RunReport) -> String {
     let html = report.to_html();

@@ -13,6 +13,11 @@ const PLAIN: TextStyle = TextStyle {
     colour: false,
 };
 
+const WIDE: TextStyle = TextStyle {
+    width: 110,
+    colour: false,
+};
+
 fn assert_golden(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
@@ -72,6 +77,13 @@ fn runs_side_by_side() {
         colour: false,
     });
     assert_golden("compare.txt", &text);
+}
+
+#[test]
+fn the_terminal_summaries_of_sweeps() {
+    assert_golden("sweep-grid.txt", &fixture::sweep::grid().to_text(WIDE));
+    assert_golden("sweep-lone.txt", &fixture::sweep::lone().to_text(PLAIN));
+    assert_golden("sweep-zip.txt", &fixture::sweep::zip().to_text(PLAIN));
 }
 
 #[test]

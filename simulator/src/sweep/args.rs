@@ -14,6 +14,8 @@ pub enum SweepCommand {
     Run(SweepRunArgs),
     /// Say which tasks are done, which failed and why, and which are missing
     Status(SweepStatusArgs),
+    /// Say what the runs say together: one page, JSON and a Parquet table, also of an unfinished sweep
+    Report(SweepReportArgs),
 }
 
 /// Which sweep.
@@ -50,6 +52,14 @@ pub struct SweepRunArgs {
     /// Threads of each task
     #[arg(long, value_name = "N", default_value = "1")]
     pub threads: NonZeroUsize,
+}
+
+/// A sweep to report.
+#[derive(Debug, Args)]
+pub struct SweepReportArgs {
+    /// The folder of a planned sweep, or its name under sweeps/
+    #[arg(value_name = "DIR")]
+    pub sweep: PathBuf,
 }
 
 /// A sweep to look at.

@@ -5,6 +5,7 @@ mod folder;
 mod overview;
 mod plan;
 mod pool;
+mod report;
 mod task;
 
 pub use plan::validate;
@@ -38,6 +39,7 @@ pub fn sweep(
         SweepCommand::Plan(args) => plan::plan(args, output),
         SweepCommand::Run(args) => run(args, output, interrupt),
         SweepCommand::Status(args) => status(args, output),
+        SweepCommand::Report(args) => report::report(args, output),
     }
 }
 

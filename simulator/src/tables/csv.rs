@@ -35,14 +35,15 @@ pub fn stacked(tables: &[(String, Table)]) -> Result<Vec<u8>, csv::Error> {
 impl Column {
     fn name(&self) -> &str {
         match self {
-            Self::Integers(name, _) | Self::Texts(name, _) => name,
-            Self::Reals(name, _) => name,
+            Self::Integers(name, _) | Self::Counts(name, _) => name,
+            Self::Reals(name, _) | Self::Texts(name, _) => name,
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Self::Integers(_, values) => values.len(),
+            Self::Counts(_, values) => values.len(),
             Self::Reals(_, values) => values.len(),
             Self::Texts(_, values) => values.len(),
         }
@@ -52,6 +53,7 @@ impl Column {
     fn cell(&self, row: usize) -> String {
         match self {
             Self::Integers(_, values) => values[row].to_string(),
+            Self::Counts(_, values) => values[row].to_string(),
             Self::Reals(_, values) => {
                 values[row].map_or_else(String::new, |value| format!("{value:?}"))
             }
@@ -74,7 +76,7 @@ mod tests {
             ),
         ]);
         let second = Table(vec![
-            Column::Texts("silos", vec!["a, \"b\"".to_owned()]),
+            Column::Texts("silos".to_owned(), vec!["a, \"b\"".to_owned()]),
             Column::Integers("round", vec![7]),
             Column::Reals("loss".to_owned(), vec![None]),
         ]);

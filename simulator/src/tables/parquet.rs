@@ -2,7 +2,7 @@
 
 use super::{Column, Table};
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -38,6 +38,12 @@ impl Table {
                         .typed::<Int32Type>()
                         .write_batch(values, None, None)?;
                 }
+                Column::Counts(_, values) => {
+                    let values: Vec<i64> = values.iter().map(|value| value.cast_signed()).collect();
+                    writer
+                        .typed::<Int64Type>()
+                        .write_batch(&values, None, None)?;
+                }
                 Column::Texts(_, values) => {
                     let values: Vec<ByteArray> = values
                         .iter()
@@ -71,6 +77,9 @@ impl Column {
         let builder = match self {
             Self::Integers(name, _) => Type::primitive_type_builder(name, Physical::INT32)
                 .with_repetition(Repetition::REQUIRED),
+            Self::Counts(name, _) => Type::primitive_type_builder(name, Physical::INT64)
+                .with_repetition(Repetition::REQUIRED)
+                .with_converted_type(ConvertedType::UINT_64),
             Self::Reals(name, _) => Type::primitive_type_builder(name, Physical::DOUBLE)
                 .with_repetition(Repetition::OPTIONAL),
             Self::Texts(name, _) => Type::primitive_type_builder(name, Physical::BYTE_ARRAY)

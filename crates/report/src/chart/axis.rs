@@ -19,6 +19,12 @@ const NICE: [f64; 5] = [1.0, 2.0, 2.5, 5.0, 10.0];
 /// How much of an axis with a place for ∞ is left to the other numbers.
 const FINITE_SHARE: f64 = 0.88;
 
+/// Share of an axis of given ticks that is left free before the first and after the last.
+const ROOM: f64 = 0.06;
+
+/// Characters of a name that fit beside a plot.
+const LONGEST_NAME: usize = 22;
+
 impl Axis {
     /// From `low` to `high`, widened to whole steps; about `ticks` ticks.
     pub(crate) fn linear(label: &str, low: f64, high: f64, ticks: usize) -> Self {
@@ -92,6 +98,45 @@ impl Axis {
         }
     }
 
+    /// Ticks at `values` and nowhere else, called `texts`; some room on either side.
+    pub(crate) fn at(label: &str, values: &[f64], texts: &[String], log: bool) -> Self {
+        let scale = |x: f64| if log { x.ln() } else { x };
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let room = ROOM * (scale(high) - scale(low));
+        let moved = |x: f64, by: f64| if log { (x.ln() + by).exp() } else { x + by };
+        Self {
+            label: label.to_owned(),
+            low: moved(low, -room),
+            high: if high > low {
+                moved(high, room)
+            } else {
+                low + 1.0
+            },
+            log,
+            infinite: false,
+            ticks: values.iter().copied().zip(texts.iter().cloned()).collect(),
+        }
+    }
+
+    /// One place for each of `names`, 0, 1, …; as the upright axis the first is at the top.
+    pub(crate) fn names(label: &str, names: &[String]) -> Self {
+        let name = |(k, name): (usize, &String)| (k as f64, shortened(name, LONGEST_NAME));
+        Self {
+            label: label.to_owned(),
+            low: names.len() as f64 - 0.5,
+            high: -0.5,
+            log: false,
+            infinite: false,
+            ticks: names.iter().enumerate().map(name).collect(),
+        }
+    }
+
+    /// Whether `value` lies beyond either end.
+    pub(super) fn is_outside(&self, value: f64) -> bool {
+        value < self.low.min(self.high) || value > self.low.max(self.high)
+    }
+
     /// The same axis with a place for ∞ beyond its end.
     pub(crate) fn with_infinity(mut self) -> Self {
         self.infinite = true;
@@ -117,6 +162,15 @@ impl Axis {
         let (low, high) = (scale(self.low), scale(self.high));
         end * ((scale(value) - low) / (high - low)).clamp(0.0, 1.0)
     }
+}
+
+/// The first characters of `text`, if need be with a mark that there are more.
+pub(super) fn shortened(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(longest.saturating_sub(1)).collect();
+    format!("{}…", head.trim_end())
 }
 
 fn is_whole(x: f64) -> bool {
@@ -188,6 +242,27 @@ mod tests {
             texts(&Axis::linear("", 0.0, 1.0, 5).percent()),
             ["0%", "20%", "40%", "60%", "80%", "100%"]
         );
+    }
+
+    #[test]
+    fn given_ticks_and_names_have_their_places() {
+        let texts_of = |axis: &Axis| axis.ticks.iter().map(|t| t.1.clone()).collect::<Vec<_>>();
+        let levels = ["1", "10", "100"].map(str::to_owned);
+        let axis = Axis::at("f", &[1.0, 10.0, 100.0], &levels, true);
+        assert_eq!(texts_of(&axis), levels);
+        assert!((axis.place(10.0) - 0.5).abs() < 1e-12);
+        assert!(axis.place(1.0) > 0.04 && axis.place(100.0) < 0.96);
+        assert!(axis.is_outside(0.1) && !axis.is_outside(1.0));
+        let one = Axis::at("f", &[3.0], &levels[..1], false);
+        assert!(one.place(3.0).is_finite());
+
+        let names = [
+            "none".to_owned(),
+            "a level with far too long a name".to_owned(),
+        ];
+        let axis = Axis::names("f", &names);
+        assert_eq!(texts_of(&axis), ["none", "a level with far too…"]);
+        assert!((axis.place(0.0) - 0.75).abs() < 1e-12 && (axis.place(1.0) - 0.25).abs() < 1e-12);
     }
 
     #[test]

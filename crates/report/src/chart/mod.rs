@@ -7,11 +7,13 @@
 
 mod axis;
 mod canvas;
+mod grid;
 mod heat;
 mod plot;
 mod theme;
 
 pub(crate) use axis::Axis;
+pub(crate) use grid::Grid;
 pub(crate) use heat::Heat;
-pub(crate) use plot::{Marker, Plot};
+pub(crate) use plot::{Estimate, Look, Marker, Plot};
 pub(crate) use theme::{Stroke, Tone, inline, page_style, standalone};

@@ -11,6 +11,12 @@ const HEIGHT: f64 = 300.0;
 const ROW: f64 = 20.0;
 const SAMPLE: f64 = 24.0;
 
+/// Height that a name along y takes.
+const NAME_ROW: f64 = 34.0;
+
+/// Half the width of the bar at the end of a whisker.
+const CAP: f64 = 3.0;
+
 /// Opacity of bars: an outline over them must show.
 const BAR: f64 = 0.7;
 
@@ -48,13 +54,40 @@ enum Mark {
         bars: Vec<(f64, f64, f64)>,
         tone: Tone,
     },
+    Estimates {
+        points: Vec<Estimate>,
+        look: Look,
+        shift: f64,
+    },
     Rule {
+        at: f64,
+        tone: Tone,
+    },
+    Post {
         at: f64,
         tone: Tone,
     },
     Names {
         points: Vec<(Point, String)>,
     },
+}
+
+/// How a series of estimates is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) tone: Tone,
+    pub(crate) stroke: Stroke,
+    pub(crate) marker: Marker,
+    /// Whether a line joins them; a level is then a number along x, otherwise a name along y.
+    pub(crate) joined: bool,
+}
+
+/// A value at a level, with its interval.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Estimate {
+    pub(crate) level: f64,
+    pub(crate) value: f64,
+    pub(crate) interval: Option<(f64, f64)>,
 }
 
 enum Sample {
@@ -70,6 +103,7 @@ pub(crate) struct Plot {
     y: Axis,
     marks: Vec<Mark>,
     legend: Vec<(Sample, String)>,
+    height: f64,
 }
 
 impl Plot {
@@ -80,7 +114,14 @@ impl Plot {
             y,
             marks: Vec::new(),
             legend: Vec::new(),
+            height: HEIGHT,
         }
+    }
+
+    /// The same plot as high as `rows` names along y need.
+    pub(crate) fn with_rows(mut self, rows: usize) -> Self {
+        self.height = (rows as f64 * NAME_ROW + 5.0 * ROW).max(0.6 * HEIGHT);
+        self
     }
 
     /// A line with a legend; few points get a marker each, many only the last.
@@ -112,7 +153,32 @@ impl Plot {
         self
     }
 
-    /// Dots with a legend: (x, y, radius).
+    /// Estimates with whiskers from end to end of their intervals. They are `shift` units off their levels, so that
+    /// two series at the same levels stay apart; a whisker without a bar at its end goes on beyond the axis.
+    pub(crate) fn estimates(
+        mut self,
+        label: &str,
+        look: Look,
+        shift: f64,
+        points: Vec<Estimate>,
+    ) -> Self {
+        let sample = if look.joined {
+            Sample::Line(look.tone, look.stroke, Some(look.marker))
+        } else {
+            Sample::Dot(look.tone, look.marker)
+        };
+        if !label.is_empty() {
+            self.legend.push((sample, label.to_owned()));
+        }
+        self.marks.push(Mark::Estimates {
+            points,
+            look,
+            shift,
+        });
+        self
+    }
+
+    /// Dots with a legend, unless it is empty: (x, y, radius).
     pub(crate) fn dots(
         mut self,
         label: &str,
@@ -121,8 +187,10 @@ impl Plot {
         opacity: f64,
         points: Vec<(f64, f64, f64)>,
     ) -> Self {
-        self.legend
-            .push((Sample::Dot(tone, marker), label.to_owned()));
+        if !label.is_empty() {
+            self.legend
+                .push((Sample::Dot(tone, marker), label.to_owned()));
+        }
         self.marks.push(Mark::Dots {
             points,
             tone,
@@ -157,6 +225,14 @@ impl Plot {
         self
     }
 
+    /// A dotted upright line at `at`, with a legend.
+    pub(crate) fn post(mut self, label: &str, tone: Tone, at: f64) -> Self {
+        self.legend
+            .push((Sample::Line(tone, Stroke::Dotted, None), label.to_owned()));
+        self.marks.push(Mark::Post { at, tone });
+        self
+    }
+
     /// Names beside points, each moved up until it is clear of those before it.
     pub(crate) fn names(mut self, points: Vec<(Point, String)>) -> Self {
         self.marks.push(Mark::Names { points });
@@ -172,7 +248,7 @@ impl Plot {
     /// The picture, in placeholder colours.
     pub(crate) fn draw(&self) -> String {
         let mut svg = String::new();
-        let mut canvas = Canvas::new(&mut svg, WIDTH, HEIGHT);
+        let mut canvas = Canvas::new(&mut svg, WIDTH, self.height);
         let rows = self.draw_legend(&mut canvas);
         let widest = self
             .y
@@ -184,7 +260,7 @@ impl Plot {
             left: widest + 12.0,
             right: WIDTH - 16.0,
             top: rows as f64 * ROW + ROW + 8.0,
-            bottom: HEIGHT - 2.0 * ROW,
+            bottom: self.height - 2.0 * ROW,
             x: &self.x,
             y: &self.y,
         };
@@ -285,7 +361,7 @@ impl Frame<'_> {
         let middle = f64::midpoint(self.left, self.right);
         canvas.text(
             &self.x.label,
-            (middle, HEIGHT - 0.5 * TEXT - 1.0),
+            (middle, self.bottom + 2.0 * ROW - 0.5 * TEXT - 1.0),
             HPos::Center,
             Tone::Muted,
         );
@@ -316,6 +392,44 @@ impl Frame<'_> {
             }
             taken.push((left, left + width, row));
             canvas.text(name, (left, row), HPos::Left, Tone::Ink);
+        }
+    }
+
+    fn draw_estimates(&self, canvas: &mut Canvas<'_>, points: &[Estimate], look: Look, shift: f64) {
+        let place = |level: f64, value: f64| {
+            if look.joined {
+                let (x, y) = self.at((level, value));
+                (x + shift, y)
+            } else {
+                let (x, y) = self.at((value, level));
+                (x, y + shift)
+            }
+        };
+        let ends = if look.joined { self.y } else { self.x };
+        for point in points {
+            let Some((low, high)) = point.interval else {
+                continue;
+            };
+            let whisker = [low, high].map(|end| place(point.level, end));
+            canvas.line(&whisker, look.tone, Stroke::Solid, 1.5);
+            for (value, (x, y)) in [low, high].into_iter().zip(whisker) {
+                if ends.is_outside(value) {
+                    continue;
+                }
+                let cap = if look.joined {
+                    [(x - CAP, y), (x + CAP, y)]
+                } else {
+                    [(x, y - CAP), (x, y + CAP)]
+                };
+                canvas.line(&cap, look.tone, Stroke::Solid, 1.5);
+            }
+        }
+        let middles: Vec<Point> = points.iter().map(|p| place(p.level, p.value)).collect();
+        if look.joined && middles.len() > 1 {
+            canvas.line(&middles, look.tone, look.stroke, 2.0);
+        }
+        for middle in middles {
+            draw_marker(canvas, look.marker, middle, 4.0, look.tone, 1.0);
         }
     }
 
@@ -390,6 +504,16 @@ impl Frame<'_> {
                 canvas.line(&outline, *tone, Stroke::Solid, 2.0);
             }
             Mark::Names { points } => self.draw_names(canvas, points),
+            Mark::Estimates {
+                points,
+                look,
+                shift,
+            } => self.draw_estimates(canvas, points, *look, *shift),
+            Mark::Post { at, tone } => {
+                let x = self.at((*at, 0.0)).0;
+                let ends = [(x, self.top), (x, self.bottom)];
+                canvas.line(&ends, *tone, Stroke::Dotted, 1.5);
+            }
             Mark::Rule { at, tone } => {
                 let y = self.at((0.0, *at)).1;
                 canvas.line(

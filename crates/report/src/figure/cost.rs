@@ -7,7 +7,7 @@ use crate::format;
 use crate::model::Quality;
 
 /// The lowest R² that a picture shows: far below 0 there is nothing to tell.
-const LOWEST_R_SQUARED: f64 = -1.0;
+pub(crate) const LOWEST_R_SQUARED: f64 = -1.0;
 
 /// Accuracy or R² by round, beside what needs no learning.
 pub(crate) fn quality(report: &RunReport) -> Option<Figure> {

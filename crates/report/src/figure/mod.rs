@@ -13,11 +13,12 @@ mod promise;
 mod shape;
 mod subjects;
 mod survival;
+pub(crate) mod sweep;
 mod told_apart;
 
 pub(crate) use audit::bounds;
 pub(crate) use compare::{quality_by_auc, quality_by_epsilon};
-pub(crate) use cost::{clip_norm, loss, quality};
+pub(crate) use cost::{LOWEST_R_SQUARED, clip_norm, loss, quality};
 pub use curves::{AxisLabel, Curve, curves};
 pub(crate) use leak::{auc, roc, roc_low};
 pub(crate) use promise::{epsilon_by_round, epsilon_over_subjects};

@@ -54,6 +54,36 @@ pub(super) fn figures(all: impl IntoIterator<Item = Option<Figure>>) -> String {
     }
 }
 
+/// A key figure.
+pub(super) struct Tile {
+    /// The class that colours it.
+    pub(super) tone: &'static str,
+    pub(super) title: String,
+    pub(super) value: String,
+    pub(super) under: String,
+}
+
+/// Key figures side by side; nothing if there are none.
+pub(super) fn tiles(all: &[Tile]) -> String {
+    let shown: String = all
+        .iter()
+        .map(|tile| {
+            format!(
+                "<div class=\"tile {}\"><h3>{}</h3><p class=\"value\">{}</p><p>{}</p></div>",
+                tile.tone,
+                escaped(&tile.title),
+                escaped(&tile.value),
+                escaped(&tile.under)
+            )
+        })
+        .collect();
+    if shown.is_empty() {
+        shown
+    } else {
+        format!("<div class=\"tiles\">{shown}</div>")
+    }
+}
+
 /// Something to unfold.
 pub(super) fn fold(summary: &str, body: &str) -> String {
     format!(

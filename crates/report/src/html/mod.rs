@@ -16,6 +16,7 @@ mod opening;
 mod promise;
 mod repeated_audit;
 mod shape;
+mod sweep;
 mod verdict;
 
 pub(crate) use compare::page as compare_page;
@@ -45,21 +46,7 @@ impl RunReport {
         .into_iter()
         .flatten()
         .collect();
-        let mut body = opening::header(self);
-        body += "<nav aria-label=\"Contents\"><ul>";
-        for section in &sections {
-            body += &format!(
-                "<li><a href=\"#{}\">{}</a></li>",
-                section.id,
-                escaped(section.title)
-            );
-        }
-        body += "</ul></nav><main>";
-        for section in &sections {
-            body += &section.to_html();
-        }
-        body += "</main>";
-        body += &opening::footer(self);
+        let body = opening::header(self) + &self::sections(&sections) + &opening::footer(self);
         document(&format!("{} · Siloscope report", self.identity.name), &body)
     }
 }
@@ -80,6 +67,23 @@ impl Section {
             self.body
         )
     }
+}
+
+/// The sections, and before them where each is.
+fn sections(sections: &[Section]) -> String {
+    let mut html = "<nav aria-label=\"Contents\"><ul>".to_owned();
+    for section in sections {
+        html += &format!(
+            "<li><a href=\"#{}\">{}</a></li>",
+            section.id,
+            escaped(section.title)
+        );
+    }
+    html += "</ul></nav><main>";
+    for section in sections {
+        html += &section.to_html();
+    }
+    html + "</main>"
 }
 
 /// A whole document around `body`.

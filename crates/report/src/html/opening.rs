@@ -1,6 +1,6 @@
 //! The first screen: findings in words, four figures, how it ended.
 
-use super::markup::{Badge, badge, escaped, paragraph, sentence};
+use super::markup::{self, Badge, Tile, badge, escaped, paragraph, sentence};
 use crate::RunReport;
 use crate::format;
 use crate::model::{CheckOutcome, HowEnded, PrivacyUnit, Quality, Regime};
@@ -71,13 +71,6 @@ fn badges(report: &RunReport) -> String {
     all.join(" ")
 }
 
-struct Tile {
-    tone: &'static str,
-    title: String,
-    value: String,
-    under: String,
-}
-
 fn tiles(report: &RunReport) -> String {
     let mut tiles = Vec::new();
     tiles.extend(report.utility.rounds.last().map(|last| Tile {
@@ -98,22 +91,7 @@ fn tiles(report: &RunReport) -> String {
             .iter()
             .filter_map(|&regime| leak_tile(report, regime)),
     );
-    if tiles.is_empty() {
-        return String::new();
-    }
-    let shown: String = tiles
-        .iter()
-        .map(|tile| {
-            format!(
-                "<div class=\"tile {}\"><h3>{}</h3><p class=\"value\">{}</p><p>{}</p></div>",
-                tile.tone,
-                escaped(&tile.title),
-                escaped(&tile.value),
-                escaped(&tile.under)
-            )
-        })
-        .collect();
-    format!("<div class=\"tiles\">{shown}</div>")
+    markup::tiles(&tiles)
 }
 
 fn promise_tile(report: &RunReport) -> Option<Tile> {
