@@ -367,7 +367,7 @@ mod tests {
             Err(InvalidEntry::Cohort { .. })
         ));
         let adaptive = Mechanism::AdaptiveClip {
-            step: crate::mechanism::ClippedStep::Record {
+            step: crate::ClippedStep::Record {
                 sampling_rate: SamplingRate::ONE,
             },
             gradient_noise: z(),

@@ -70,6 +70,7 @@
 
 mod accountant;
 pub mod calibrate;
+mod clipped_step;
 mod crowd;
 mod entry;
 mod event;
@@ -96,6 +97,7 @@ mod tightest;
 pub mod zcdp;
 
 pub use accountant::{Accountant, UnsupportedEvent};
+pub use clipped_step::{ClippedStep, joint_noise, split_noise};
 pub use entry::{InvalidEntry, LedgerEntry, Scope};
 pub use event::DpEvent;
 pub use filter::{NoTheorem, PrivacyFilter, Refusal};

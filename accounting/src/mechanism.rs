@@ -76,7 +76,8 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DpEvent, MixtureOfGaussians, NoiseMultiplier, PrivacyUnit, SamplingRate};
+use crate::clipped_step::joint_noise;
+use crate::{ClippedStep, DpEvent, MixtureOfGaussians, NoiseMultiplier, PrivacyUnit, SamplingRate};
 
 /// What was really done in one release.
 ///
@@ -140,88 +141,6 @@ pub enum Mechanism {
         /// `z_c`: deviation of the count's noise ÷ 1/2, for a group also ÷ `G`.
         count_noise: NoiseMultiplier,
     },
-}
-
-/// A local step without its noise.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClippedStep {
-    /// As in [`Mechanism::Record`].
-    Record {
-        /// Chance that one record joined.
-        sampling_rate: SamplingRate,
-    },
-    /// As in [`Mechanism::Group`].
-    Group {
-        /// Chance that one record joined.
-        sampling_rate: SamplingRate,
-        /// `G`.
-        group_size: NonZeroU32,
-    },
-    /// As in [`Mechanism::AveragedGradient`].
-    AveragedGradient {
-        /// Chance that one record joined.
-        sampling_rate: SamplingRate,
-    },
-    /// As in [`Mechanism::SubjectSampling`].
-    SubjectSampling {
-        /// Chance that one subject joined.
-        sampling_rate: SamplingRate,
-    },
-}
-
-impl ClippedStep {
-    /// The step with noise of this multiplier on its sum.
-    pub const fn with_noise(self, noise_multiplier: NoiseMultiplier) -> Mechanism {
-        match self {
-            Self::Record { sampling_rate } => Mechanism::Record {
-                sampling_rate,
-                noise_multiplier,
-            },
-            Self::Group {
-                sampling_rate,
-                group_size,
-            } => Mechanism::Group {
-                sampling_rate,
-                noise_multiplier,
-                group_size,
-            },
-            Self::AveragedGradient { sampling_rate } => Mechanism::AveragedGradient {
-                sampling_rate,
-                noise_multiplier,
-            },
-            Self::SubjectSampling { sampling_rate } => Mechanism::SubjectSampling {
-                sampling_rate,
-                noise_multiplier,
-            },
-        }
-    }
-}
-
-/// The noise of two Gaussian mechanisms on one unit, as the noise multiplier of one:
-/// `z = (a⁻² + b⁻²)^(-1/2)`, rounded down. Zero if either is.
-///
-/// Source: Andrew et al. 2021 (arXiv 1905.03871), theorem 1, with `b = 2 σ_b`.
-pub fn joint_noise(a: NoiseMultiplier, b: NoiseMultiplier) -> NoiseMultiplier {
-    let (least, most) = (a.get().min(b.get()), a.get().max(b.get()));
-    if least <= 0.0 {
-        return a.scaled(0.0);
-    }
-    // Below least / √2 no quotient can overflow; each operation is off by less than 2⁻⁵².
-    let joint = least / (least / most).hypot(1.0);
-    NoiseMultiplier::from_search(joint * (1.0 - 8.0 * f64::EPSILON))
-}
-
-/// The noise multipliers of a sum and a count that together cost as much as one of `z`, of whose loss the count takes
-/// the part `share`: `z_g = z / √(1 - share)`, `z_c = z / √share`, rounded up.
-///
-/// The [joint noise](joint_noise) of the two is at least `z`. `share` lies in `(0, 1)`.
-pub fn split_noise(z: NoiseMultiplier, share: f64) -> (NoiseMultiplier, NoiseMultiplier) {
-    let up = 1.0 + 16.0 * f64::EPSILON;
-    (
-        z.scaled(up / (1.0 - share).sqrt()),
-        z.scaled(up / share.sqrt()),
-    )
 }
 
 impl Mechanism {
@@ -304,8 +223,16 @@ impl Mechanism {
     #[must_use]
     pub fn noise_scaled(&self, factor: f64) -> Self {
         let mut scaled = *self;
-        match &mut scaled {
-            Self::None => {}
+        for noise in scaled.noises_mut().into_iter().flatten() {
+            *noise = noise.scaled(factor);
+        }
+        scaled
+    }
+
+    /// The noise multiplier of the sum, where there is one, and that of the count.
+    fn noises_mut(&mut self) -> [Option<&mut NoiseMultiplier>; 2] {
+        match self {
+            Self::None => [None, None],
             Self::Record {
                 noise_multiplier, ..
             }
@@ -321,44 +248,24 @@ impl Mechanism {
             | Self::SiloNoise { noise_multiplier }
             | Self::DistributedNoise {
                 noise_multiplier, ..
-            } => {
-                *noise_multiplier = noise_multiplier.scaled(factor);
-            }
+            } => [Some(noise_multiplier), None],
             Self::AdaptiveClip {
                 gradient_noise,
                 count_noise,
                 ..
-            } => {
-                *gradient_noise = gradient_noise.scaled(factor);
-                *count_noise = count_noise.scaled(factor);
-            }
+            } => [Some(gradient_noise), Some(count_noise)],
         }
-        scaled
     }
 
     /// Why a release of this kind promises `unit` nothing, in words; `None` if it does promise something.
     pub fn why_infinite(&self, unit: PrivacyUnit) -> Option<&'static str> {
-        match (self.without_count(), unit) {
+        let mut plain = self.without_count();
+        let noises = plain.noises_mut();
+        if noises.into_iter().flatten().any(|noise| noise.get() <= 0.0) {
+            return Some("the noise multiplier is zero");
+        }
+        match (plain, unit) {
             (Self::None, _) => Some("nothing was clipped or noised"),
-            (
-                Self::Record {
-                    noise_multiplier, ..
-                }
-                | Self::Group {
-                    noise_multiplier, ..
-                }
-                | Self::AveragedGradient {
-                    noise_multiplier, ..
-                }
-                | Self::SubjectSampling {
-                    noise_multiplier, ..
-                }
-                | Self::SiloNoise { noise_multiplier }
-                | Self::DistributedNoise {
-                    noise_multiplier, ..
-                },
-                _,
-            ) if noise_multiplier.get() <= 0.0 => Some("the noise multiplier is zero"),
             (Self::SiloNoise { .. } | Self::DistributedNoise { .. }, _)
             | (_, PrivacyUnit::Record | PrivacyUnit::Subject) => None,
             (_, PrivacyUnit::Silo) => Some(
@@ -562,21 +469,6 @@ mod tests {
                 count_noise: z(0.0),
             };
             assert!(silent.why_infinite(PrivacyUnit::Record).is_some());
-        }
-    }
-
-    #[test]
-    fn a_split_never_costs_more_than_what_was_split() {
-        for share in [1e-9, 0.01, 0.05, 0.5, 0.999] {
-            for noise in [1e-300, 1e-3, 0.7, 1.0, 4.2, 1e5, 1e300, f64::MAX] {
-                let (gradient, count) = split_noise(z(noise), share);
-                let joint = joint_noise(gradient, count).get();
-                assert!(joint >= noise.min(1e308) * (1.0 - 1e-3 * f64::from(noise > 1e299)));
-                assert!(
-                    noise > 1e299 || joint <= noise * (1.0 + 1e-14),
-                    "{noise} {joint}"
-                );
-            }
         }
     }
 

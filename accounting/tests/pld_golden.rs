@@ -6,10 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic on purpose")]
 
-use siloscope_accounting::mechanism::ClippedStep;
 use siloscope_accounting::{
-    Accountant, Delta, DpEvent, Epsilon, Mechanism, MixtureOfGaussians, NeighboringRelation,
-    NoiseMultiplier, PldAccountant, PrivacyUnit, SamplingRate,
+    Accountant, ClippedStep, Delta, DpEvent, Epsilon, Mechanism, MixtureOfGaussians,
+    NeighboringRelation, NoiseMultiplier, PldAccountant, PrivacyUnit, SamplingRate,
 };
 
 fn z(value: f64) -> NoiseMultiplier {

@@ -16,7 +16,7 @@
 //! Source: Andrew, Thakkar, McMahan, Ramaswamy 2021 (arXiv 1905.03871), with the count's noise in proportion to `z`, so
 //! that it can be calibrated with it, and the share kept within its range.
 
-use accounting::{ClipNorm, InvalidParameter, NoiseMultiplier, mechanism};
+use accounting::{ClipNorm, InvalidParameter, NoiseMultiplier};
 use serde::{Deserialize, Serialize};
 
 /// How far a clip norm may move from where it began, as a factor.
@@ -96,7 +96,7 @@ impl AdaptiveClip {
 
     /// The noise multipliers of the sum (÷ `C`) and of the count (÷ 1/2) that together cost as much as `z`.
     pub fn noises(&self, z: NoiseMultiplier) -> (NoiseMultiplier, NoiseMultiplier) {
-        mechanism::split_noise(z, self.count_share)
+        accounting::split_noise(z, self.count_share)
     }
 
     /// The clip norm after a step that clipped to `norm` and found this share within it, noise included.

@@ -9,8 +9,7 @@ use crate::{
     AdaptiveClip, Batches, Canary, ClipBound, ClipStyle, Clipping, Optimizer, Schedule,
     TrainingConfig, sampling,
 };
-use accounting::mechanism::ClippedStep;
-use accounting::{ClipNorm, Mechanism, NoiseMultiplier, SamplingRate};
+use accounting::{ClipNorm, ClippedStep, Mechanism, NoiseMultiplier, SamplingRate};
 use data::Dataset;
 use primitives::{RecordId, Role, Round, Seed, SiloId, Stream, SubjectId};
 use std::num::NonZeroU32;
