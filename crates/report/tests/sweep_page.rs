@@ -94,6 +94,35 @@ fn sweeps_with_little_to_tell_are_still_reports() {
 }
 
 #[test]
+fn one_at_a_time_a_factor_is_told_of_by_the_points_that_move_it_alone() {
+    let factors = [
+        sweep::factor("spread", None, Scale::Linear),
+        sweep::factor("rounds", None, Scale::Linear),
+    ];
+    let points = [[1.0, 30.0], [0.0, 30.0], [3.0, 30.0], [1.0, 60.0]]
+        .map(|[spread, rounds]| vec![number(spread), number(rounds)]);
+    let (design, tasks) = sweep::sweep("one-at-a-time", &factors, &points, &[7, 8]);
+    let report = SweepReport::try_new(design, tasks, String::new()).unwrap();
+    let counted = |factor: &str| -> Vec<(String, u32, u32)> {
+        let measure = report.headlines[0].clone();
+        let effect = report.effect(factor, &measure).unwrap();
+        let levels = effect.levels.iter();
+        levels
+            .map(|level| (level.level.clone(), level.points, level.tasks))
+            .collect()
+    };
+    // The point with 60 rounds has the first spread, but says nothing of it.
+    let spread = ["0", "1", "3"].map(|level| (level.to_owned(), 1, 2));
+    assert_eq!(counted("spread"), spread);
+    assert_eq!(
+        counted("rounds"),
+        ["30", "60"].map(|level| (level.to_owned(), 1, 2))
+    );
+    assert!(report.pairs.is_empty());
+    assert!(!assert_sound(&report).contains("Two factors at a time</h2>"));
+}
+
+#[test]
 fn without_a_task_that_is_done_there_is_no_report() {
     let (design, mut tasks) = sweep::sweep("grid", &[], &[Vec::new()], &[7, 8]);
     tasks[0].1 = State::Missing;

@@ -69,6 +69,25 @@ pub struct Task {
     pub levels: BTreeMap<String, Level>,
 }
 
+/// The design that moves one factor from the first point at a time.
+const ONE_AT_A_TIME: &str = "one-at-a-time";
+
+impl Design {
+    /// Whether each point differs from the first in one factor, so that no two factors are ever seen together.
+    pub(crate) fn is_one_at_a_time(&self) -> bool {
+        self.design == ONE_AT_A_TIME
+    }
+
+    /// Whether a task tells what `factor` does: in a one-at-a-time design only the tasks that differ from the first in
+    /// nothing else do, for all others move something else at that factor's first level.
+    pub(crate) fn tells_of(&self, factor: &str, task: &Task, first: &Task) -> bool {
+        let stands = |(name, level): (&String, &Level)| {
+            name == factor || first.levels.get(name) == Some(level)
+        };
+        !self.is_one_at_a_time() || task.levels.iter().all(stands)
+    }
+}
+
 impl Task {
     /// Its levels in words, in the order of `factors`: `spread = 0.5, protection = record`.
     pub fn in_words(&self, factors: &[Factor]) -> String {

@@ -174,13 +174,21 @@ impl SweepReport {
             .iter()
             .find(|values| matches!(values.measure, Measure::Utility { .. }));
         let headlines: Vec<Measure> = shown.iter().map(|v| v.measure.clone()).collect();
-        let effects = varying
-            .iter()
-            .flat_map(|grouping| all.iter().map(|values| effect(grouping, values)));
+        let effects = varying.iter().flat_map(|grouping| {
+            let tells = |task: usize| design.tells_of(&grouping.factor, &tasks[task], &tasks[0]);
+            all.iter()
+                .map(move |values| effect(grouping, &values.only(tells)))
+        });
+        let effects: Vec<Effect> = effects.collect();
+        let pairs = if design.is_one_at_a_time() {
+            Vec::new()
+        } else {
+            pairs(&varying, shown.iter().copied().chain(utility))
+        };
         Ok(Self {
             counts,
-            effects: effects.collect(),
-            pairs: pairs(&varying, shown.iter().copied().chain(utility)),
+            effects,
+            pairs,
             regressions: all
                 .iter()
                 .map(|values| regression(&tasks, &groupings, values))

@@ -40,6 +40,15 @@ impl Values {
         }
     }
 
+    /// The values of those tasks for which `keep` is true.
+    pub(crate) fn only(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let entries = self.entries().filter(|entry| keep(entry.task));
+        Self {
+            measure: self.measure.clone(),
+            entries: entries.collect(),
+        }
+    }
+
     /// The values, in the order of tasks.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
         self.entries.iter().copied()

@@ -137,7 +137,7 @@ fn explained(report: &SweepReport, measure: &Measure, start: Sentence) -> Senten
         return start.say(".");
     };
     start.say("; ").figure(effect.factor.clone()).say(format!(
-        " explains most of that ({}): on average {} at {}, {} at {}.",
+        " explains the largest part of that ({}): on average {} at {}, {} at {}.",
         format::percent(share(&effect)),
         measure.written(least.mean.get()),
         least.level,
