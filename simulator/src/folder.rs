@@ -80,6 +80,8 @@ fn remedy_for(path: &Path) -> &'static str {
         "remove the file and the shadow federation is trained again"
     } else if name.is_some_and(|name| name == "report.json") {
         "remove the file and `siloscope resume` writes it again"
+    } else if name.is_some_and(|name| name == "submitted.json") {
+        "cancel what is in the engine's queue and remove the file; what is not done is then submitted again"
     } else {
         "restore the file, or run the scenario anew with --fresh"
     }

@@ -2,7 +2,7 @@
 
 use crate::args::setting;
 use clap::{Args, Subcommand};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 /// What to do with a sweep.
@@ -12,6 +12,8 @@ pub enum SweepCommand {
     Plan(SweepPlanArgs),
     /// Run every task that is not done yet, several at a time on this machine
     Run(SweepRunArgs),
+    /// Hand every task that is neither done nor in its queue to Slurm or HyperQueue
+    Submit(SweepSubmitArgs),
     /// Say which tasks are done, which failed and why, and which are missing
     Status(SweepStatusArgs),
     /// Say what the runs say together: one page, JSON and a Parquet table, also of an unfinished sweep
@@ -52,6 +54,38 @@ pub struct SweepRunArgs {
     /// Threads of each task
     #[arg(long, value_name = "N", default_value = "1")]
     pub threads: NonZeroUsize,
+}
+
+/// A sweep to hand to an engine.
+#[derive(Debug, Args)]
+pub struct SweepSubmitArgs {
+    /// Which.
+    #[command(flatten)]
+    pub sweep: SweepArgs,
+    /// Who runs the tasks
+    #[arg(long, value_enum)]
+    pub engine: EngineArg,
+    /// With Slurm: most tasks of a job that run at the same time
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroU32>,
+    /// Threads of each task, and the processors it asks for
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub threads: NonZeroUsize,
+    /// Print what would be submitted, and submit nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Options for sbatch or hq submit, e.g. -- --partition=long --mem=4G
+    #[arg(last = true, value_name = "OPTION")]
+    pub options: Vec<String>,
+}
+
+/// Engines that run tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineArg {
+    /// Slurm, by sbatch: an array job
+    Slurm,
+    /// HyperQueue, by hq submit: a task array
+    Hq,
 }
 
 /// A sweep to report.

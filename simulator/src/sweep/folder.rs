@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
 const HEADER: &str = "sweep.json";
-const TASKS: &str = "tasks.json";
+/// The list of tasks in the folder.
+pub const TASKS: &str = "tasks.json";
 
 /// What a sweep is, beside its tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ mod overview;
 mod plan;
 mod pool;
 mod report;
+mod submit;
 mod task;
 
 pub use plan::validate;
@@ -38,6 +39,7 @@ pub fn sweep(
     match command {
         SweepCommand::Plan(args) => plan::plan(args, output),
         SweepCommand::Run(args) => run(args, output, interrupt),
+        SweepCommand::Submit(args) => submit::submit(args, output),
         SweepCommand::Status(args) => status(args, output),
         SweepCommand::Report(args) => report::report(args, output),
     }
