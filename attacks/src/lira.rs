@@ -1,7 +1,8 @@
 //! Subject LiRA: is this subject's margin what it would be with or without the subject?
 //!
 //! Carlini et al.: "Membership Inference Attacks From First Principles" (arXiv 2112.03570), with the record
-//! replaced by a subject. `φ(s)` is the mean margin `ln p_y − ln Σ_{j≠y} p_j` over `A_s`. The shadow runs that
+//! replaced by a subject. `φ(s)` is the mean margin over `A_s`: `ln p_y − ln Σ_{j≠y} p_j`, or `−∛(f − y)²` where a
+//! number is predicted, since the attack takes `φ` for normal. The shadow runs that
 //! trained on `s` give a Gaussian of `φ` IN, the others a Gaussian OUT. Scores:
 //!
 //! * online: `ln N(φ; in) − ln N(φ; out)`;

@@ -15,11 +15,12 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignalKind {
-    /// Cross-entropy of the true class, in nats.
+    /// Cross-entropy of the true class, in nats; where a number is predicted, its squared error.
     Loss,
-    /// Probability of the true class, in [0, 1].
+    /// Probability of the true class, in [0, 1]. Numbers have none.
     Probability,
-    /// `ln p_y − ln Σ_{j≠y} p_j`: the logit-scaled confidence of Carlini et al. 2022.
+    /// `ln p_y − ln Σ_{j≠y} p_j`: the logit-scaled confidence of Carlini et al. 2022. Of a number minus the cube root of
+    /// its squared error: as near to a normal law as Wilson and Hilferty (1931) bring a square of normal errors.
     Margin,
     /// Mean loss over perturbed copies of the record.
     NeighbourhoodLoss,

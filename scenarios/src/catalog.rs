@@ -36,6 +36,7 @@ catalog![
     "audit",
     "roles",
     "sequences",
+    "regression",
     "bench-j1",
     "bench-j2",
     "bench-j3",

@@ -15,9 +15,12 @@ pub struct Gates {
     /// Largest ε that any record may have spent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_record_epsilon: Option<f64>,
-    /// Smallest accuracy on the population's records after the last round.
+    /// Smallest accuracy on the population's records after the last round, where classes are predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_accuracy: Option<f64>,
+    /// Smallest R² there, where numbers are predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_r_squared: Option<f64>,
 }
 
 impl Gates {
@@ -38,6 +41,7 @@ impl Gates {
                 0.0..=f64::MAX,
             ),
             ("gates.min_accuracy", self.min_accuracy, 0.0..=1.0),
+            ("gates.min_r_squared", self.min_r_squared, 0.0..=1.0),
         ]
         .into_iter()
         .filter_map(|(field, limit, range)| limit.map(|limit| (field, limit, range)))

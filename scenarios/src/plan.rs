@@ -47,11 +47,11 @@ pub struct DataSummary {
     pub members: u64,
     /// Non-members.
     pub non_members: u64,
-    /// Subjects on whom accuracy is measured.
+    /// Subjects on whom the model is measured.
     pub population: u64,
     /// Numbers a record.
     pub features: u64,
-    /// Classes.
+    /// Classes; 0 where numbers are predicted.
     pub classes: u64,
 }
 

@@ -8,7 +8,7 @@ use crate::privacy::Noise;
 use crate::schedule::Schedule;
 use crate::world::World;
 use attacks::{AttackConfig, SignalKind};
-use data::Features;
+use data::{Features, LabelKind};
 use secure_sum::SumPlan;
 use std::path::Path;
 use training::Batches;
@@ -37,6 +37,7 @@ impl Resolved {
         let world = World::build(&file)?;
         check_delta(&file, &world)?;
         check_adversary(&file, &world)?;
+        check_labels(&file, &world)?;
         let noise_multiplier = match file.scenario.privacy.noise {
             None => None,
             Some(
@@ -77,6 +78,7 @@ impl Resolved {
     /// If too few subjects remain to be attacked. Nothing is changed then.
     pub fn attack_with(&mut self, file: ScenarioFile) -> Result<(), ScenarioError> {
         check_adversary(&file, &self.world)?;
+        check_labels(&file, &self.world)?;
         let scenario = &mut self.plan.scenario;
         scenario.adversary = file.scenario.adversary.clone();
         scenario.attacks.clone_from(&file.scenario.attacks);
@@ -126,6 +128,37 @@ fn check_adversary(file: &ScenarioFile, world: &World) -> Result<(), ScenarioErr
         "{known} known subjects of each kind out of {members} members and {others} non-members; {remedy}"
     );
     Err(file.error(vec![Fault::new(field, message)]))
+}
+
+/// Attacks and gates that have a meaning for classes alone, or for numbers alone.
+fn check_labels(file: &ScenarioFile, world: &World) -> Result<(), ScenarioError> {
+    let (scenario, data) = (&file.scenario, world.dataset.name());
+    let mut faults = Vec::new();
+    let mut refuse = |field: String, message: String| faults.push(Fault::new(field, message));
+    if world.dataset.label_kind() == LabelKind::Targets {
+        let ratio_of_probabilities =
+            |config: &AttackConfig| matches!(config, AttackConfig::Rmia(_));
+        if let Some(i) = scenario.attacks.iter().position(ratio_of_probabilities) {
+            let message = format!(
+                "rmia compares the probabilities of classes, and {data} has numbers to predict: leave it out, or use lira"
+            );
+            refuse(format!("attacks[{i}]"), message);
+        }
+        if scenario.gates.min_accuracy.is_some() {
+            let message = format!(
+                "{data} has numbers to predict, which are not right or wrong: use min_r_squared"
+            );
+            refuse("gates.min_accuracy".to_owned(), message);
+        }
+    } else if scenario.gates.min_r_squared.is_some() {
+        let message = format!("{data} has classes to predict: use min_accuracy");
+        refuse("gates.min_r_squared".to_owned(), message);
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(file.error(faults))
+    }
 }
 
 /// A mechanism that publishes one of the subjects whole has δ = 1/subjects: no δ may be as large.

@@ -12,9 +12,10 @@ use crate::canaries::{CanaryRoster, most_exposed};
 use crate::diagnosis::{Fault, ScenarioError};
 use crate::resolve::Resolved;
 use accounting::RecordsPerSilo;
+use data::{Dataset, Label, LabelKind, Moments};
 use primitives::{RecordId, Role, Round, Stream, SubjectId};
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use training::LocalPlan;
@@ -27,7 +28,7 @@ pub enum Audited {
     /// A subject that is planted beside the members, with copies of the records of somebody outside the federation. As many of
     /// them, in the same silos, as the member with the most to lose has.
     Planted {
-        /// Whether every record has a class that is not its own: a subject that is hard to hide.
+        /// Whether every record has a class that is not its own, or a target far from it: a subject that is hard to hide.
         mislabelled: bool,
     },
     /// A planted subject whose gradient is crafted: as long as the clip norm lets it be, where no other gradient points.
@@ -138,18 +139,18 @@ impl Resolved {
         let mut outsiders = world.pools.population().to_vec();
         outsiders.shuffle(&mut rng);
         let outsider = outsiders[0];
-        let classes = world.dataset.classes().len() as u32;
+        let labels = world.dataset.labels();
         let originals = world.dataset.subjects().records(outsider);
-        let copies: Vec<(RecordId, u32)> = (0..count)
+        let copies: Vec<(RecordId, Label)> = (0..count)
             .zip(originals.iter().cycle())
             .map(|(_, &record)| {
-                let own = world.dataset.label(record);
-                let turn = if mislabelled {
-                    rng.random_range(1..classes)
+                let own = labels.at(record.index());
+                let label = if mislabelled {
+                    other_label(&world.dataset, own, &mut rng)
                 } else {
-                    0
+                    own
                 };
-                (record, (own + turn) % classes)
+                (record, label)
             })
             .collect();
         let (dataset, subject) = world
@@ -168,10 +169,10 @@ impl Resolved {
                 *local = self.holding(local, &[local.records(), own].concat())?;
             }
         }
-        let how = if mislabelled {
-            "each under a class that is not its own"
-        } else {
-            "as they are"
+        let how = match (mislabelled, self.world.dataset.label_kind()) {
+            (false, _) => "as they are",
+            (true, LabelKind::Classes(_)) => "each under a class that is not its own",
+            (true, LabelKind::Targets) => "each with a target far from its own",
         };
         Ok(Trials {
             holdings,
@@ -250,6 +251,22 @@ impl Resolved {
 
     fn fault(&self, field: &'static str, message: String) -> ScenarioError {
         self.file.error(vec![Fault::new(field, message)])
+    }
+}
+
+/// Another class, any with the same chance; or a target four deviations of all targets above or below.
+fn other_label(dataset: &Dataset, own: Label, rng: &mut impl Rng) -> Label {
+    match (own, dataset.targets()) {
+        (Label::Target(own), Some(targets)) => {
+            let deviation = Moments::of(targets.iter().copied()).deviation();
+            let side = if rng.random_bool(0.5) { 4.0 } else { -4.0 };
+            Label::Target(own + (side * deviation) as f32)
+        }
+        (Label::Class(own), _) => {
+            let classes = dataset.classes().len() as u32;
+            Label::Class((own + rng.random_range(1..classes)) % classes)
+        }
+        (own @ Label::Target(_), None) => own,
     }
 }
 
@@ -339,11 +356,33 @@ mod tests {
         let labels = |mislabelled| -> Vec<u32> {
             let trials = whole.trials(&Audited::Planted { mislabelled }).unwrap();
             let dataset = &trials.side(true).world.dataset;
-            trials.records.iter().map(|&r| dataset.label(r)).collect()
+            trials.records.iter().map(|&r| dataset.class(r)).collect()
         };
         let (own, other) = (labels(false), labels(true));
         assert!(!own.is_empty());
         assert!(own.iter().zip(&other).all(|(own, other)| own != other));
+    }
+
+    #[test]
+    fn a_mislabelled_subject_has_targets_far_from_its_own() {
+        let numbers = [
+            "data.source={ synthetic = { kind = \"subject-regression\", subjects = 60, seed = 1 } }",
+            "model={ kind = \"linear\" }",
+        ];
+        let whole = smoke(&[&PROTECTED[..], &numbers[..]].concat());
+        let targets = |mislabelled| -> Vec<f32> {
+            let trials = whole.trials(&Audited::Planted { mislabelled }).unwrap();
+            assert!(mislabelled == trials.who.ends_with("far from its own"));
+            let targets = trials.side(true).world.dataset.targets().unwrap();
+            trials.records.iter().map(|r| targets[r.index()]).collect()
+        };
+        let (own, other) = (targets(false), targets(true));
+        let apart = |(own, other): (&f32, &f32)| (own - other).abs();
+        let distance = apart((&own[0], &other[0]));
+        // Four deviations of some √(1.36 + 0.25 + 0.25), of one weight vector's length.
+        assert!((3.0..10.0).contains(&distance), "{distance}");
+        let all = own.iter().zip(&other).map(apart);
+        assert!(all.into_iter().all(|each| (each - distance).abs() < 1e-4));
     }
 
     #[test]

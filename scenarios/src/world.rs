@@ -4,7 +4,7 @@ use crate::diagnosis::{Fault, ScenarioError};
 use crate::file::ScenarioFile;
 use crate::privacy::Protection;
 use accounting::NoiseMultiplier;
-use data::{AdversaryRecords, Dataset, Partition, PartitionConfig, Pools};
+use data::{AdversaryRecords, Dataset, LabelKind, Partition, PartitionConfig, Pools};
 use primitives::{Digest, Role, Seed, SiloId, Stream, SubjectId};
 use std::sync::Arc;
 use training::architecture::ImageShape;
@@ -66,10 +66,12 @@ impl World {
         let partition = Self::partition(file, &dataset, &pools, &seed)?;
         let per_subject = scenario.data.records_per_adversary.get() as usize;
         let adversary = AdversaryRecords::draw(&pools, per_subject, &seed);
-        let architecture = scenario
-            .model
-            .architecture(input_shape(&dataset), dataset.classes().len())
-            .map_err(|e| fail("model")(&e))?;
+        let input = input_shape(&dataset);
+        let architecture = match dataset.label_kind() {
+            LabelKind::Classes(classes) => scenario.model.architecture(input, classes),
+            LabelKind::Targets => scenario.model.regressor(input),
+        };
+        let architecture = architecture.map_err(|e| fail("model")(&e))?;
         let parameters = architecture.parameters();
         if parameters > MOST_PARAMETERS {
             let message = format!(

@@ -319,15 +319,39 @@ pub fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Exit, Failure> 
 }
 
 /// How to bring data.
-const OWN_DATA: &str = r#"Your own:
-  source = { csv = "people.csv", label = "ill", subject = "person", silo = "hospital" }
-  source = { parquet = "people.parquet", label = "ill", subject = "person" }
+const OWN_DATA: &str = r#"Your own, one row a record (relative paths start from the scenario's folder):
+  source = { csv = "visits.csv", label = "readmitted", subject = "patient", silo = "hospital" }
+  source = { parquet = "visits.parquet", target = "days", subject = "patient" }
   source = { idx = { images = "...", labels = "..." }, subjects = "writers.csv" }
   source = { leaf = "femnist/data/train" }
-  source = { synthetic = { kind = "subjects", subjects = 120 } }
+`label` is a column of classes, whole numbers or words; `target` in its place is a column of numbers to predict, with
+model.kind = "linear", "mlp", "convnet" or "resnet-gn". `subject` says whom a record is about. `silo` is where the data
+lies, for partition = { kind = "natural" }; `split` says train or test. Every other numeric column is a feature, unless
+`features` lists them; bring features, and targets, to a scale of about 1.
+
+A worked example. visits.csv, with as many rows as you have:
+  patient,hospital,age,pressure,readmitted
+  p01,north,0.63,0.41,no
+  p01,north,0.64,0.47,yes
+  p02,south,0.21,0.80,no
+
+visits.toml beside it:
+  name = "visits"
+  seed = 7
+  data.source = { csv = "visits.csv", label = "readmitted", subject = "patient" }
+  federation = { silos = 3, rounds = 10 }
+  model.kind = "logistic"
+  training = { local_epochs = 1, batch_size = 16, learning_rate = 0.1 }
+  privacy.protection = "none"
+  adversary.known_subjects = 5
+  attacks = [{ kind = "loss-threshold" }]
+
+Check it with its data, and run it:
+  siloscope validate visits.toml
+  siloscope run visits.toml
 "#;
 
-/// Lists the built-in data sets.
+/// Lists the built-in data sets, the generators, and how to bring other data.
 pub fn datasets(output: OutputArgs) -> Result<Exit, Failure> {
     if output.json {
         let sets: Vec<_> = data::built_ins()
@@ -338,7 +362,15 @@ pub fn datasets(output: OutputArgs) -> Result<Exit, Failure> {
                         "citation": set.citation })
             })
             .collect();
-        print_json("datasets", Exit::Ok, json!({ "datasets": sets }))?;
+        let kinds: Vec<_> = data::synthetic_kinds()
+            .iter()
+            .map(|kind| {
+                json!({ "kind": kind.name, "description": kind.description, "source": kind.example,
+                        "all_alike": kind.null })
+            })
+            .collect();
+        let listed = json!({ "datasets": sets, "synthetic": kinds });
+        print_json("datasets", Exit::Ok, listed)?;
         return Ok(Exit::Ok);
     }
     let of_set = |set: &data::BuiltIn| {
@@ -354,7 +386,18 @@ pub fn datasets(output: OutputArgs) -> Result<Exit, Failure> {
         )
     };
     let sets: Vec<String> = data::built_ins().iter().map(of_set).collect();
-    print(&(sets.concat() + OWN_DATA))?;
+    let of_kind = |kind: &data::SyntheticKind| {
+        let null = kind.null.map_or(String::new(), |null| {
+            format!("\n  all alike, the true null: {null}")
+        });
+        format!(
+            "{}\n  {}\n  source = {}{null}\n\n",
+            kind.name, kind.description, kind.example
+        )
+    };
+    let kinds: Vec<String> = data::synthetic_kinds().iter().map(of_kind).collect();
+    let synthetic = "Synthetic, drawn from a seed, so that the truth is known (every key: docs/scenarios.md):\n\n";
+    print(&(sets.concat() + synthetic + &kinds.concat() + OWN_DATA))?;
     Ok(Exit::Ok)
 }
 

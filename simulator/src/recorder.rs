@@ -12,7 +12,7 @@ use accounting::{Holdings, Ledger, LedgerEntry, Odometer, TightestAccountant};
 use attacks::RecordRegime;
 use primitives::{ModelVector, Probe, Round, SiloId};
 use protocol::SiloUpdate;
-use report::model::{Quality, Real};
+use report::model::Real;
 use scenarios::Resolved;
 use server::Checkpoint;
 use std::collections::BTreeMap;
@@ -162,7 +162,7 @@ impl<'a> Recorder<'a> {
         let figures = RoundFigures {
             round: round.0,
             silos: updates.keys().map(|silo| silo.0).collect(),
-            quality: Quality::Accuracy(sight.accuracy.into()),
+            quality: sight.quality,
             loss: sight.loss.into(),
             clip_norm: checkpoint.state.clip_norm.map(|norm| norm.get().into()),
             epsilon_record: statement::epsilon(&losses.record),

@@ -6,6 +6,7 @@ mod common;
 
 use common::{Place, report, scenario};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs;
 
 fn json(text: &str) -> Value {
@@ -48,6 +49,7 @@ fn json_is_one_envelope_on_stdout() {
     );
     let sets = envelope(&place, &["datasets"], 0);
     assert!(sets["datasets"].as_array().unwrap().len() >= 3);
+    assert_eq!(sets["synthetic"].as_array().unwrap().len(), 4);
     let page = envelope(&place, &["compare", run, run, "--out", "both.html"], 0);
     assert_eq!(page["page"], "both.html");
     assert!(
@@ -198,6 +200,31 @@ fn compare_shows_a_difference() {
     assert!(said.stdout.contains("case"), "{}", said.stdout);
 }
 
+/// What `siloscope datasets` gives for an example is run as it stands, with more rows.
+#[test]
+fn the_worked_example_of_own_data_works() {
+    let place = Place::new();
+    let said = place.siloscope(&["datasets"]).ends(0, &[]);
+    let part = |heading: &str| -> String {
+        let (_, rest) = said.stdout.split_once(heading).unwrap();
+        let lines = rest.lines().skip(1);
+        let indented = lines.take_while(|line| line.starts_with("  "));
+        indented.flat_map(|line| [line.trim(), "\n"]).collect()
+    };
+    let mut table = part("A worked example.");
+    assert_eq!(table.lines().count(), 4, "{table}");
+    for row in 0..240 {
+        let ill = if row * 7 % 5 < 2 { "yes" } else { "no" };
+        let age = f64::from(row % 17) / 10.0;
+        writeln!(table, "q{},south,{age},0.5,{ill}", row / 6).unwrap();
+    }
+    place.write("visits.csv", table);
+    place.write("visits.toml", part("visits.toml beside it:"));
+    for verb in ["validate", "run"] {
+        place.siloscope(&[verb, "./visits.toml"]).ends(0, &[]);
+    }
+}
+
 #[test]
 fn completions_and_data_sets_are_listed() {
     let place = Place::new();
@@ -206,8 +233,11 @@ fn completions_and_data_sets_are_listed() {
         assert!(said.stdout.contains("resume"), "{shell}");
     }
     let said = place.siloscope(&["datasets"]).ends(0, &[]);
-    for words in ["mnist_writers", "licence", "synthetic"] {
+    for words in ["mnist_writers", "licence", "synthetic", "target = "] {
         assert!(said.stdout.contains(words), "{words}");
+    }
+    for kind in data::synthetic_kinds() {
+        assert!(said.stdout.contains(kind.example), "{}", kind.name);
     }
     assert!(
         place

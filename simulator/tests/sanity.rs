@@ -116,26 +116,33 @@ fn without_privacy_training_records_give_their_people_away() {
     }
 }
 
+/// [`scenario`] without protection over another source and model, trained for longer, with half of every subject's
+/// `records` fresh.
+fn unprotected(source: &str, records: u32, model: &str, step: &str, seed: u64) -> Place {
+    Place::with(&scenario(&[
+        ("seed = 7", &format!("seed = {seed}")),
+        (SOURCE, source),
+        ("fresh_fraction = 0.25", "fresh_fraction = 0.5"),
+        (
+            "records_per_adversary = 2",
+            &format!("records_per_adversary = {}", records / 2),
+        ),
+        ("kind = \"logistic\"", model),
+        ("rounds = 6", "rounds = 12"),
+        ("local_steps = 3", "local_steps = 20"),
+        ("learning_rate = 0.3", step),
+        (PROTECTION, OPEN),
+    ]))
+}
+
 /// People who write, read by an LSTM; at `distinctiveness` 0 by one common chain.
 fn writers(distinctiveness: f64, seed: u64) -> Place {
     let source = format!(
         "{{ synthetic = {{ kind = \"subject-sequences\", subjects = 120, records_per_subject = 24, vocabulary = 8, length = 4, distinctiveness = {distinctiveness:?}, test_subjects = 20 }} }}"
     );
+    let model = "kind = \"lstm\"\nembedding = 4\nhidden = 16\nlayers = 1";
     let adam = "learning_rate = 0.02\noptimizer = { kind = \"adam\" }";
-    Place::with(&scenario(&[
-        ("seed = 7", &format!("seed = {seed}")),
-        (SOURCE, &source),
-        ("fresh_fraction = 0.25", "fresh_fraction = 0.5"),
-        ("records_per_adversary = 2", "records_per_adversary = 12"),
-        (
-            "kind = \"logistic\"",
-            "kind = \"lstm\"\nembedding = 4\nhidden = 16\nlayers = 1",
-        ),
-        ("rounds = 6", "rounds = 12"),
-        ("local_steps = 3", "local_steps = 20"),
-        ("learning_rate = 0.3", adam),
-        (PROTECTION, OPEN),
-    ]))
+    unprotected(&source, 24, model, adam, seed)
 }
 
 /// The same for people who write: false alarms 1e-6 for the mean of those alike; those who differ are rejected as chance
@@ -151,6 +158,32 @@ fn writers_are_told_by_fresh_texts_as_far_as_they_differ() {
     let off = deviations(&of_seeds(0.0));
     assert!(off.abs() < ONE_IN_A_MILLION, "{off}");
     let off = deviations(&of_seeds(8.0));
+    assert!(off > ONE_IN_A_MILLION, "{off}");
+}
+
+/// People of whom a number is predicted; all alike without `shift`.
+fn levels(shift: f64, seed: u64) -> Place {
+    let spread = if shift > 0.0 { 1.0 } else { 0.0 };
+    let source = format!(
+        "{{ synthetic = {{ kind = \"subject-regression\", subjects = 120, records_per_subject = 8, features = 10, spread = {spread:?}, shift = {shift:?}, test_subjects = 20 }} }}"
+    );
+    let model = "kind = \"mlp\"\nhidden = [64]";
+    unprotected(&source, 8, model, "learning_rate = 0.03", seed)
+}
+
+/// The same where a number is predicted: false alarms 1e-6 for the mean of those alike; those who differ are rejected as
+/// chance at 1e-6.
+#[test]
+fn people_are_told_by_fresh_numbers_as_far_as_their_levels_differ() {
+    let of_seeds = |shift| -> Vec<Auc> {
+        let seeds = 1..=SEEDS;
+        seeds
+            .map(|seed| last_auc(&levels(shift, seed), "fresh"))
+            .collect()
+    };
+    let off = deviations(&of_seeds(0.0));
+    assert!(off.abs() < ONE_IN_A_MILLION, "{off}");
+    let off = deviations(&of_seeds(3.0));
     assert!(off > ONE_IN_A_MILLION, "{off}");
 }
 

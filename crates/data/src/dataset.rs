@@ -1,7 +1,7 @@
 //! A data set whose records belong to subjects.
 
 use crate::features::{combine, digest_of_u32s};
-use crate::{DataError, Features, SubjectIndex};
+use crate::{DataError, Features, Label, LabelKind, LabelSlice, Labels, SubjectIndex};
 use primitives::{Digest, RecordId, SiloId, SubjectId};
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +25,9 @@ pub struct DatasetParts {
     pub features: Features,
     /// Shape of one record's features: `[1, 28, 28]` for an image, `[20]` for a table of 20 columns.
     pub shape: Vec<usize>,
-    /// The class of every record, as an index into `classes`.
-    pub labels: Vec<u32>,
-    /// The name of every class.
+    /// The class of every record, as an index into `classes`; or the target of every record.
+    pub labels: Labels,
+    /// The name of every class; none where labels are targets.
     pub classes: Vec<String>,
     /// The subject of every record, as an index into `subject_names`.
     pub subjects: Vec<SubjectId>,
@@ -64,9 +64,9 @@ impl Dataset {
     /// # Errors
     /// Unless there is a record; every column has one entry a record; features are finite and as
     /// many as the shape says; labels are below the number of classes and at least two classes
-    /// occur; and every named subject has a record and every record a named subject.
+    /// occur, or are finite numbers that are not all the same; and every named subject has a record and every record a named subject.
     pub fn try_new(parts: DatasetParts) -> Result<Self, DataError> {
-        let records = parts.labels.len();
+        let records = parts.labels.as_slice().len();
         let fault = |given: String, allowed: &str, remedy: &str| {
             DataError::new(&parts.name, given, allowed, remedy)
         };
@@ -139,11 +139,11 @@ impl Dataset {
     /// The same data with one more subject, and it: its records are copies of `records`, each with the class beside it.
     ///
     /// # Errors
-    /// If a class is not one of the data's, there is no record, or there would be too many.
+    /// If a label is not of the data's kind, a class is not one of the data's, there is no record, or there would be too many.
     pub fn with_subject(
         &self,
         name: &str,
-        records: &[(RecordId, u32)],
+        records: &[(RecordId, Label)],
     ) -> Result<(Self, SubjectId), DataError> {
         let mut parts = self.parts.clone();
         let subject = SubjectId(parts.subject_names.len() as u32);
@@ -151,7 +151,15 @@ impl Dataset {
         let originals: Vec<RecordId> = records.iter().map(|&(record, _)| record).collect();
         parts.features.repeat(&originals, self.width);
         for &(original, label) in records {
-            parts.labels.push(label);
+            if !parts.labels.push(label) {
+                let (given, allowed) = (format!("{label:?}"), "a label like the others");
+                return Err(DataError::new(
+                    name,
+                    given,
+                    allowed,
+                    "give what the data predicts",
+                ));
+            }
             parts.subjects.push(subject);
             if let Some(silos) = &mut parts.natural_silos {
                 silos.of_records.push(silos.of_records[original.index()]);
@@ -170,12 +178,12 @@ impl Dataset {
 
     /// How many records there are.
     pub fn len(&self) -> usize {
-        self.parts.labels.len()
+        self.parts.labels.as_slice().len()
     }
 
     /// Whether there are none; never true, for a data set is checked.
     pub fn is_empty(&self) -> bool {
-        self.parts.labels.is_empty()
+        self.parts.labels.as_slice().is_empty()
     }
 
     /// Every record, in order.
@@ -220,26 +228,47 @@ impl Dataset {
     ///
     /// Shapes afterwards: `features` `[records × width]`, `labels` `[records]`. The buffers keep
     /// their memory, so a loop over batches allocates once.
-    pub fn gather(&self, records: &[RecordId], features: &mut Vec<f32>, labels: &mut Vec<u32>) {
+    pub fn gather(&self, records: &[RecordId], features: &mut Vec<f32>, labels: &mut Labels) {
         features.resize(records.len() * self.width, 0.0);
-        labels.clear();
+        labels.gather(&self.parts.labels, records);
         for (&record, out) in records.iter().zip(features.chunks_exact_mut(self.width)) {
             self.parts.features.copy(record, out);
-            labels.push(self.label(record));
         }
     }
 
+    /// Whether a class or a number is to be predicted.
+    pub fn label_kind(&self) -> LabelKind {
+        match self.parts.labels {
+            Labels::Classes(_) => LabelKind::Classes(self.parts.classes.len()),
+            Labels::Targets(_) => LabelKind::Targets,
+        }
+    }
+
+    /// The class or the target of every record.
+    pub fn labels(&self) -> LabelSlice<'_> {
+        self.parts.labels.as_slice()
+    }
+
     /// The class of `record`, as an index into [`Dataset::classes`].
-    pub fn label(&self, record: RecordId) -> u32 {
-        self.parts.labels[record.index()]
+    ///
+    /// # Panics
+    /// If labels are targets, or the record is of another data set.
+    pub fn class(&self, record: RecordId) -> u32 {
+        match &self.parts.labels {
+            Labels::Classes(classes) => classes[record.index()],
+            Labels::Targets(_) => panic!("records of {} have targets", self.parts.name),
+        }
     }
 
-    /// The class of every record.
-    pub fn labels(&self) -> &[u32] {
-        &self.parts.labels
+    /// The target of every record, where a number is to be predicted.
+    pub fn targets(&self) -> Option<&[f32]> {
+        match &self.parts.labels {
+            Labels::Classes(_) => None,
+            Labels::Targets(targets) => Some(targets),
+        }
     }
 
-    /// The name of every class.
+    /// The name of every class; none where labels are targets.
     pub fn classes(&self) -> &[String] {
         &self.parts.classes
     }
@@ -306,7 +335,7 @@ impl Dataset {
         combine(&[
             parts.features.digest(),
             digest_of_u32s(parts.shape.iter().map(|&side| side as u32)),
-            digest_of_u32s(parts.labels.iter().copied()),
+            parts.labels.digest(),
             texts(&parts.classes),
             digest_of_u32s(parts.subjects.iter().map(|subject| subject.0)),
             texts(&parts.subject_names),
@@ -330,8 +359,47 @@ impl DatasetParts {
     }
 
     fn check_labels(&self) -> Result<(), DataError> {
+        match &self.labels {
+            Labels::Classes(classes) => self.check_classes(classes),
+            Labels::Targets(targets) => self.check_targets(targets),
+        }
+    }
+
+    fn check_targets(&self, targets: &[f32]) -> Result<(), DataError> {
+        let fault = |given: String, allowed: &str, remedy: &str| {
+            DataError::new(&self.name, given, allowed, remedy).in_column("target")
+        };
+        if !self.classes.is_empty() {
+            let given = format!("targets and {} classes", self.classes.len());
+            return Err(fault(given, "one of the two", "leave one out"));
+        }
+        if matches!(self.features, Features::Tokens(_)) {
+            return Err(fault(
+                "targets of texts".to_owned(),
+                "texts whose label is the character after them",
+                "give the texts' numbers as features instead",
+            ));
+        }
+        if let Some(row) = targets.iter().position(|target| !target.is_finite()) {
+            let given = format!("{}", targets[row]);
+            let remedy = "correct the target or leave the row out";
+            return Err(fault(given, "a finite number", remedy).at_row(row));
+        }
+        let first = targets[0];
+        if targets
+            .iter()
+            .all(|target| target.to_bits() == first.to_bits())
+        {
+            let given = format!("the target {first} throughout");
+            let remedy = "choose another column, or check that the file is complete";
+            return Err(fault(given, "targets that differ", remedy));
+        }
+        Ok(())
+    }
+
+    fn check_classes(&self, labels: &[u32]) -> Result<(), DataError> {
         let mut seen = vec![false; self.classes.len()];
-        for (row, &label) in self.labels.iter().enumerate() {
+        for (row, &label) in labels.iter().enumerate() {
             match seen.get_mut(label as usize) {
                 Some(seen) => *seen = true,
                 None => {
@@ -418,7 +486,7 @@ mod tests {
             name: "three.csv".to_owned(),
             features: Features::Floats(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
             shape: vec![2],
-            labels: vec![0, 1, 1],
+            labels: vec![0, 1, 1].into(),
             classes: vec!["no".to_owned(), "yes".to_owned()],
             subjects: vec![SubjectId(0), SubjectId(1), SubjectId(0)],
             subject_names: vec!["ann".to_owned(), "bo".to_owned()],
@@ -430,10 +498,10 @@ mod tests {
     #[test]
     fn batches_hold_the_records_asked_for_in_their_order() {
         let dataset = Dataset::try_new(parts()).unwrap();
-        let (mut features, mut labels) = (vec![9.0; 100], vec![9; 100]);
+        let (mut features, mut labels) = (vec![9.0; 100], Labels::from(vec![9; 100]));
         dataset.gather(&[RecordId(2), RecordId(0)], &mut features, &mut labels);
         assert_eq!(features, [4.0, 5.0, 0.0, 1.0]);
-        assert_eq!(labels, [1, 0]);
+        assert_eq!(labels.as_slice(), LabelSlice::Classes(&[1, 0]));
         assert_eq!(
             dataset.subjects().records(SubjectId(0)),
             [RecordId(0), RecordId(2)]
@@ -447,20 +515,24 @@ mod tests {
             ..parts()
         })
         .unwrap();
-        let copies = [(RecordId(2), 0), (RecordId(1), 1)];
+        let copies = [
+            (RecordId(2), Label::Class(0)),
+            (RecordId(1), Label::Class(1)),
+        ];
         let (more, subject) = dataset.with_subject("cy", &copies).unwrap();
         assert_eq!((more.len(), subject), (5, SubjectId(2)));
         assert_eq!(more.subjects().records(subject), [RecordId(3), RecordId(4)]);
-        assert_eq!((more.label(RecordId(3)), more.label(RecordId(4))), (0, 1));
+        assert_eq!((more.class(RecordId(3)), more.class(RecordId(4))), (0, 1));
         assert_eq!(more.split(RecordId(4)), Some(Split::Test));
         let mut features = [0.0; 2];
         more.copy_features(RecordId(3), &mut features);
         assert_eq!(features.map(f32::to_bits), [4.0_f32, 5.0].map(f32::to_bits));
         for record in dataset.records() {
-            assert_eq!(more.label(record), dataset.label(record));
+            assert_eq!(more.class(record), dataset.class(record));
             assert_eq!(more.subject(record), dataset.subject(record));
         }
-        assert!(dataset.with_subject("cy", &[(RecordId(2), 7)]).is_err());
+        let refused = |label| dataset.with_subject("cy", &[(RecordId(2), label)]).is_err();
+        assert!(refused(Label::Class(7)) && refused(Label::Target(0.5)));
         assert!(dataset.with_subject("cy", &[]).is_err());
     }
 
@@ -473,7 +545,7 @@ mod tests {
         };
         let base = digest(|_| {});
         assert_eq!(base, digest(|parts| parts.name = "other".to_owned()));
-        assert_ne!(base, digest(|parts| parts.labels[2] = 0));
+        assert_ne!(base, digest(|parts| parts.labels = vec![0, 1, 0].into()));
         assert_ne!(base, digest(|parts| parts.subjects.swap(0, 1)));
         assert_ne!(
             base,
@@ -489,7 +561,7 @@ mod tests {
             change(&mut parts);
             Dataset::try_new(parts).unwrap_err()
         };
-        let error = refusal(|parts| parts.labels[2] = 2);
+        let error = refusal(|parts| parts.labels = vec![0, 1, 2].into());
         assert_eq!((error.row(), error.column()), (Some(3), Some("label")));
         let error =
             refusal(|parts| parts.features = Features::Floats(vec![0., 0., 0., f32::NAN, 0., 0.]));
@@ -501,7 +573,7 @@ mod tests {
         );
         let error = refusal(|parts| parts.subjects[1] = SubjectId(7));
         assert_eq!((error.row(), error.column()), (Some(2), Some("subject")));
-        let error = refusal(|parts| parts.labels = vec![1, 1, 1]);
+        let error = refusal(|parts| parts.labels = vec![1, 1, 1].into());
         assert!(
             error.to_string().contains("at least two classes"),
             "{error}"
@@ -514,9 +586,29 @@ mod tests {
                 .contains("[3]")
         );
         assert!(
-            refusal(|parts| parts.labels.clear())
+            refusal(|parts| parts.labels = Labels::default())
                 .to_string()
                 .contains("0 records")
         );
+    }
+
+    #[test]
+    fn targets_are_finite_numbers_that_differ() {
+        let made = |targets: Vec<f32>, classes: usize| {
+            Dataset::try_new(DatasetParts {
+                labels: targets.into(),
+                classes: vec!["a".to_owned(); classes],
+                ..parts()
+            })
+        };
+        let dataset = made(vec![0.5, -1.0, 7.0], 0).unwrap();
+        assert_eq!(dataset.label_kind(), LabelKind::Targets);
+        assert_eq!(dataset.targets(), Some(&[0.5, -1.0, 7.0][..]));
+        let error = made(vec![0.5, f32::NAN, 7.0], 0).unwrap_err();
+        assert_eq!((error.row(), error.column()), (Some(2), Some("target")));
+        let error = made(vec![0.5; 3], 0).unwrap_err().to_string();
+        assert!(error.contains("targets that differ"), "{error}");
+        let error = made(vec![0.5, 1.0, 2.0], 1).unwrap_err().to_string();
+        assert!(error.contains("targets and 1 classes"), "{error}");
     }
 }

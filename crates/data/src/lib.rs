@@ -22,7 +22,9 @@ mod division;
 mod enrolment;
 mod error;
 mod features;
+mod labels;
 mod load;
+mod moments;
 mod partition;
 mod plain;
 mod pools;
@@ -38,7 +40,9 @@ pub use dataset::{Dataset, DatasetParts, NaturalSilos, Split};
 pub use enrolment::{Enrolment, EnrolmentConfig};
 pub use error::DataError;
 pub use features::{Features, TokenWindows};
-pub use load::Columns;
+pub use labels::{Label, LabelKind, LabelSlice, Labels};
+pub use load::{Columns, LabelColumn};
+pub use moments::Moments;
 pub use partition::{
     BySubject, Dirichlet, Natural, Partition, PartitionConfig, PartitionError, Partitioner,
     Quantity, SpreadConfig,
@@ -49,6 +53,6 @@ pub use source::{Source, UnknownBuiltIn};
 pub use spread::Spread;
 pub use subjects::SubjectIndex;
 pub use synthetic::{
-    GaussianClasses, PerSilo, RecordCount, RecordLaw, SequenceWorld, SiloWorld, SubjectWorld,
-    SyntheticConfig,
+    GaussianClasses, PerSilo, RecordCount, RecordLaw, RegressionWorld, SequenceWorld, SiloWorld,
+    SubjectWorld, SyntheticConfig, SyntheticKind, synthetic_kinds,
 };

@@ -1,6 +1,6 @@
 //! What records say about a subject without any model: numbers for a classifier that never sees one.
 
-use crate::{Dataset, Features, SubjectIndex};
+use crate::{Dataset, Features, LabelSlice, Moments, SubjectIndex};
 use primitives::SubjectId;
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ const MOST_SINGLE: usize = 100;
 /// Plain features of every subject of `index`, from its records there alone. All have the same length.
 ///
 /// Means of the features, averaged in up to 64 runs of neighbours (of text: shares of its characters); their deviations
-/// between the subject's records if there are at most 64 features; the share of each class, if there are at most 100;
-/// how many records there are. Nothing here depends on who is a member.
+/// between the subject's records if there are at most 64 features; the share of each class, if there are at most 100, or
+/// the targets' mean and deviation; how many records there are. Nothing here depends on who is a member.
 pub fn plain_features(dataset: &Dataset, index: &SubjectIndex) -> BTreeMap<SubjectId, Vec<f64>> {
     let plain = Plain::of(dataset);
     index
@@ -79,13 +79,21 @@ impl Plain {
                 (column(j).map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
             }));
         }
-        let mut shares = vec![0.0; self.classes];
-        for &record in records {
-            if let Some(share) = shares.get_mut(dataset.label(record) as usize) {
-                *share += 1.0 / count;
+        match dataset.labels() {
+            LabelSlice::Classes(classes) => {
+                let mut shares = vec![0.0; self.classes];
+                for record in records {
+                    if let Some(share) = shares.get_mut(classes[record.index()] as usize) {
+                        *share += 1.0 / count;
+                    }
+                }
+                plain.extend(shares);
+            }
+            LabelSlice::Targets(targets) => {
+                let own = Moments::of(records.iter().map(|r| targets[r.index()]));
+                plain.extend([own.mean, own.deviation()]);
             }
         }
-        plain.extend(shares);
         plain.push(count);
         plain
     }
@@ -94,16 +102,26 @@ impl Plain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DatasetParts, TokenWindows};
+    use crate::{DatasetParts, Labels, TokenWindows};
     use primitives::RecordId;
 
     fn described(features: Features, shape: Vec<usize>) -> BTreeMap<SubjectId, Vec<f64>> {
+        let classes = ["no", "yes"].map(str::to_owned).to_vec();
+        labelled(features, shape, vec![0, 1, 1].into(), classes)
+    }
+
+    fn labelled(
+        features: Features,
+        shape: Vec<usize>,
+        labels: Labels,
+        classes: Vec<String>,
+    ) -> BTreeMap<SubjectId, Vec<f64>> {
         let dataset = Dataset::try_new(DatasetParts {
             name: "plain".to_owned(),
             features,
             shape,
-            labels: vec![0, 1, 1],
-            classes: vec!["no".to_owned(), "yes".to_owned()],
+            labels,
+            classes,
             subject_names: vec!["a".to_owned(), "b".to_owned()],
             natural_silos: None,
             splits: None,
@@ -121,6 +139,19 @@ mod tests {
         );
         assert_eq!(plain[&SubjectId(0)], [2.0, 5.0, 1.0, 0.0, 0.5, 0.5, 2.0]);
         assert_eq!(plain[&SubjectId(1)], [7.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn targets_are_described_by_mean_and_deviation() {
+        let features = Features::Floats(vec![1.0, 3.0, 7.0]);
+        let plain = labelled(
+            features,
+            vec![1],
+            vec![2.0_f32, 6.0, 5.0].into(),
+            Vec::new(),
+        );
+        assert_eq!(plain[&SubjectId(0)], [2.0, 1.0, 4.0, 2.0, 2.0]);
+        assert_eq!(plain[&SubjectId(1)], [7.0, 0.0, 5.0, 0.0, 1.0]);
     }
 
     #[test]

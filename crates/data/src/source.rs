@@ -5,7 +5,7 @@
 //! out by kind, so that a key that does not belong is named together with those that do.
 
 use crate::builtin::BuiltIn;
-use crate::load::{self, Columns};
+use crate::load::{self, Columns, LabelColumn};
 use crate::synthetic::SyntheticConfig;
 use crate::{DataError, Dataset};
 use primitives::Seed;
@@ -39,6 +39,9 @@ pub enum Source {
     Synthetic(SyntheticConfig),
 }
 
+/// The keys that a table of records takes besides its file.
+const TABULAR: &str = "label or target, subject, silo, split, features and shape";
+
 /// A source table as it is written.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +58,8 @@ struct Table {
     synthetic: Option<SyntheticConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +155,10 @@ enum SourceError {
         kind: &'static str,
         allowed: &'static str,
     },
+    #[error(
+        "a source has a label (a class to predict) or a target (a number to predict), not both: leave one out"
+    )]
+    LabelAndTarget,
     #[error("a source of kind {kind} needs the key {key}: {meaning}")]
     Missing {
         kind: &'static str,
@@ -174,8 +183,8 @@ impl TryFrom<Table> for Source {
             return Err(SourceError::Kinds(given));
         }
         let (kind, allowed) = match kinds.iter().position(|&given| given) {
-            Some(0) => ("parquet", "label, subject, silo, split, features and shape"),
-            Some(1) => ("csv", "label, subject, silo, split, features and shape"),
+            Some(0) => ("parquet", TABULAR),
+            Some(1) => ("csv", TABULAR),
             Some(2) => ("idx", "subjects"),
             Some(3) => ("leaf", "no other key"),
             _ => ("synthetic", "no other key"),
@@ -183,6 +192,7 @@ impl TryFrom<Table> for Source {
         let tabular = kinds[0] || kinds[1];
         let present = [
             ("label", table.label.is_some(), tabular),
+            ("target", table.target.is_some(), tabular),
             ("subject", table.subject.is_some(), tabular),
             ("silo", table.silo.is_some(), tabular),
             ("split", table.split.is_some(), tabular),
@@ -217,11 +227,19 @@ impl TryFrom<Table> for Source {
             return Ok(Self::Synthetic(config));
         }
         let columns = Columns {
-            label: need(
-                table.label,
-                "label",
-                "the column with the class of a record",
-            )?,
+            label: match (table.label, table.target) {
+                (Some(label), None) => LabelColumn::Class(label),
+                (None, Some(target)) => LabelColumn::Target(target),
+                (Some(_), Some(_)) => return Err(SourceError::LabelAndTarget),
+                (None, None) => {
+                    let meaning = "the column with the class of a record; or target: the column with the number that is to be predicted";
+                    return Err(SourceError::Missing {
+                        kind,
+                        key: "label",
+                        meaning,
+                    });
+                }
+            },
             subject: need(
                 table.subject,
                 "subject",
@@ -242,7 +260,14 @@ impl TryFrom<Table> for Source {
 impl From<&Source> for Table {
     fn from(source: &Source) -> Self {
         let tabular = |columns: &Columns| Self {
-            label: Some(columns.label.clone()),
+            label: match &columns.label {
+                LabelColumn::Class(name) => Some(name.clone()),
+                LabelColumn::Target(_) => None,
+            },
+            target: match &columns.label {
+                LabelColumn::Class(_) => None,
+                LabelColumn::Target(name) => Some(name.clone()),
+            },
             subject: Some(columns.subject.clone()),
             silo: columns.silo.clone(),
             split: columns.split.clone(),

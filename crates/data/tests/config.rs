@@ -13,6 +13,8 @@ fn every_kind_of_source_survives_being_written_again() {
     let sources = [
         r#""mnist_writers""#,
         r#"{ csv = "p.csv", label = "l", subject = "s" }"#,
+        r#"{ csv = "p.csv", target = "y", subject = "s" }"#,
+        r#"{ synthetic = { kind = "subject-regression", subjects = 120, noise = [0.1, 0.5], silos = { count = 2 } } }"#,
         r#"{ parquet = "p", label = "l", subject = "s", silo = "h", split = "t", features = ["a"], shape = [1] }"#,
         r#"{ idx = { images = "i", labels = "l" }, subjects = "s.csv" }"#,
         r#"{ leaf = "data/train" }"#,
@@ -67,6 +69,10 @@ fn tables_that_do_not_fit_are_refused() {
         (
             r#"source = { csv = "a", subject = "s" }"#,
             "csv needs the key label",
+        ),
+        (
+            r#"source = { csv = "a", label = "l", target = "y", subject = "s" }"#,
+            "not both",
         ),
         (
             r#"source = { parquet = "a", label = "l" }"#,

@@ -7,7 +7,7 @@ mod files;
 use files::{Column, write_parquet};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use primitives::{RecordId, Seed, SiloId, SubjectId};
-use siloscope_data::{DataConfig, Dataset, Features, Split};
+use siloscope_data::{DataConfig, Dataset, Features, LabelSlice, Labels, Split};
 use std::fs;
 use std::path::Path;
 
@@ -17,13 +17,13 @@ fn load(folder: &Path, source: &str) -> Dataset {
 }
 
 fn features(dataset: &Dataset) -> Vec<f32> {
-    let (mut features, mut labels) = (Vec::new(), Vec::new());
+    let (mut features, mut labels) = (Vec::new(), Labels::default());
     dataset.gather(
         &dataset.records().collect::<Vec<_>>(),
         &mut features,
         &mut labels,
     );
-    assert_eq!(labels, dataset.labels());
+    assert_eq!(labels.as_slice(), dataset.labels());
     features
 }
 
@@ -39,7 +39,10 @@ fn check(dataset: &Dataset) {
     );
     assert_eq!(
         (dataset.labels(), dataset.classes()),
-        (&[1, 0, 1][..], &["2", "10"].map(String::from)[..])
+        (
+            LabelSlice::Classes(&[1, 0, 1]),
+            &["2", "10"].map(String::from)[..]
+        )
     );
     let names: Vec<&str> = dataset
         .records()
@@ -77,6 +80,43 @@ fn csv_with_and_without_named_features() {
         bits(&[0.5, 1.0, 1.5, -2.0, 2.5, 3.0])
     );
     assert_eq!(swapped.shape(), [2, 1]);
+}
+
+#[test]
+fn a_target_is_a_number_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "x,who,weight\n1,bo,70.5\n-2,ann,-3e1\n3,bo,0\n";
+    fs::write(folder.path().join("p.csv"), text).unwrap();
+    let columns = [
+        Column::Int("x", vec![Some(1), Some(-2), Some(3)]),
+        Column::Text("who", vec![Some("bo"), Some("ann"), Some("bo")]),
+        Column::Double("weight", vec![Some(70.5), Some(-30.0), Some(0.0)]),
+    ];
+    let compression = Compression::UNCOMPRESSED;
+    write_parquet(&folder.path().join("p.parquet"), &columns, compression);
+    let digests = ["csv = \"p.csv\"", "parquet = \"p.parquet\""].map(|file| {
+        let source = format!(r#"{{ {file}, target = "weight", subject = "who" }}"#);
+        let dataset = load(folder.path(), &source);
+        assert_eq!(dataset.targets(), Some(&[70.5, -30.0, 0.0][..]));
+        assert_eq!(bits(&features(&dataset)), bits(&[1.0, -2.0, 3.0]));
+        assert!(dataset.classes().is_empty());
+        dataset.digest()
+    });
+    assert_eq!(digests[0], digests[1]);
+    for cell in ["heavy", "inf", ""] {
+        fs::write(
+            folder.path().join("q.csv"),
+            format!("x,who,weight\n1,bo,2\n1,bo,{cell}\n"),
+        )
+        .unwrap();
+        let config = r#"source = { csv = "q.csv", target = "weight", subject = "who" }"#;
+        let config: DataConfig = toml::from_str(config).unwrap();
+        let error = config
+            .load(folder.path(), &Seed::from_number(1))
+            .unwrap_err();
+        assert_eq!((error.row(), error.column()), (Some(2), Some("weight")));
+        assert!(error.to_string().contains("a finite number"), "{error}");
+    }
 }
 
 #[test]
@@ -179,7 +219,10 @@ fn leaf_files_of_a_folder_join() {
     );
     assert_eq!(
         (dataset.labels(), dataset.classes()),
-        (&[1, 1, 0][..], &["2", "10"].map(String::from)[..])
+        (
+            LabelSlice::Classes(&[1, 1, 0]),
+            &["2", "10"].map(String::from)[..]
+        )
     );
     assert_eq!(dataset.natural_silos().unwrap().names, ["north", "south"]);
 }

@@ -162,7 +162,7 @@ fn a_small_alpha_leaves_silos_few_classes() {
             .unwrap();
         let share = |silo| {
             let records = partition.records(silo);
-            let most = (0..3).map(|c| records.iter().filter(|&&r| dataset.label(r) == c).count());
+            let most = (0..3).map(|c| records.iter().filter(|&&r| dataset.class(r) == c).count());
             most.max().unwrap() as f64 / records.len() as f64
         };
         partition.silos().map(share).sum::<f64>() / 4.0

@@ -180,7 +180,8 @@ impl<'a> Comparison<'a> {
         }
         if self.differ(|report| report.shape.subjects) || self.differ(|report| report.shape.records)
         {
-            all.push("The runs have different numbers of subjects or records, so accuracy and AUC differ for reasons other than the protection.".to_owned());
+            let quality = self.measures().join(", ");
+            all.push(format!("The runs have different numbers of subjects or records, so {quality} and AUC differ for reasons other than the protection."));
         }
         if self.measures().len() > 1 {
             all.push(

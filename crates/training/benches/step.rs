@@ -61,7 +61,7 @@ fn step(criterion: &mut Criterion) {
         let subjects: Vec<u32> = (0..RECORDS as u32).map(|i| i / 4).collect();
         let batch = Batch {
             features: &features,
-            labels: &labels,
+            labels: data::LabelSlice::Classes(&labels),
             subjects: &subjects,
         };
         let mut network = Backend::Fused.network(&model);

@@ -173,7 +173,7 @@ impl Silo {
     fn step(&mut self) {
         let batch = Batch {
             features: &self.features,
-            labels: &self.labels,
+            labels: data::LabelSlice::Classes(&self.labels),
             subjects: &self.subjects,
         };
         self.sum.fill(0.0);

@@ -412,8 +412,8 @@ impl Architecture {
         self.layers[0].inputs()
     }
 
-    /// Logits a record.
-    pub fn classes(&self) -> usize {
+    /// Numbers that come out for a record: a logit for each class, or the one number that is predicted.
+    pub fn outputs(&self) -> usize {
         self.layers[self.layers.len() - 1].outputs()
     }
 

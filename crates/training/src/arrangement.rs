@@ -122,12 +122,13 @@ impl Units<'_> {
 mod tests {
     use super::*;
     use accounting::ClipNorm;
+    use data::LabelSlice;
 
     #[test]
     fn units_stay_whole_and_every_row_comes_once() {
         let batch = Batch {
             features: &[],
-            labels: &[0; 7],
+            labels: LabelSlice::Classes(&[0; 7]),
             subjects: &[4, 2, 4, 9, 4, 4, 2],
         };
         let norm = ClipNorm::try_new(1.0).unwrap().into();
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(sizes, [3, 3, 1]);
         let empty = Batch {
             features: &[],
-            labels: &[],
+            labels: LabelSlice::Classes(&[]),
             subjects: &[],
         };
         arrangement.arrange(&empty, &Clipping::Nothing);

@@ -1,12 +1,14 @@
 //! The records a network reads at once.
 
+use data::LabelSlice;
+
 /// Some records of one silo. May be empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// Features, record after record; a token is its number. Shape: `[records, inputs]`.
     pub features: &'a [f32],
-    /// The class of each record. Shape: `[records]`.
-    pub labels: &'a [u32],
+    /// The class or the target of each record. Shape: `[records]`.
+    pub labels: LabelSlice<'a>,
     /// Whose each record is, in any numbering. Shape: `[records]`.
     pub subjects: &'a [u32],
 }
@@ -42,6 +44,12 @@ pub enum NetworkError {
         /// Classes of the model.
         classes: usize,
     },
+    /// Numbers to predict, and a model that tells classes apart.
+    #[error("targets for a model of {outputs} outputs: a model that predicts a number has one")]
+    Targets {
+        /// Outputs of the model.
+        outputs: usize,
+    },
     /// A model vector or sum of another model.
     #[error("a vector of {found} parameters for a network of {expected}")]
     Parameters {
@@ -68,11 +76,12 @@ impl Batch<'_> {
         self.labels.is_empty()
     }
 
-    /// `Ok` if every part fits a network of `inputs` inputs and `classes` classes.
+    /// `Ok` if every part fits a network of `inputs` inputs and `outputs` outputs: one for each class, or one alone for a
+    /// number.
     ///
     /// # Errors
     /// The first part that does not.
-    pub fn check(&self, inputs: usize, classes: usize) -> Result<(), NetworkError> {
+    pub fn check(&self, inputs: usize, outputs: usize) -> Result<(), NetworkError> {
         let records = self.len();
         if self.features.len() != records * inputs {
             return Err(NetworkError::Features {
@@ -87,9 +96,16 @@ impl Batch<'_> {
                 records,
             });
         }
-        match self.labels.iter().find(|&&label| label as usize >= classes) {
-            Some(&found) => Err(NetworkError::Label { found, classes }),
-            None => Ok(()),
+        match self.labels {
+            LabelSlice::Targets(_) if outputs != 1 => Err(NetworkError::Targets { outputs }),
+            LabelSlice::Targets(_) => Ok(()),
+            LabelSlice::Classes(labels) => {
+                let beyond = labels.iter().find(|&&label| label as usize >= outputs);
+                beyond.map_or(Ok(()), |&found| {
+                    let classes = outputs;
+                    Err(NetworkError::Label { found, classes })
+                })
+            }
         }
     }
 }

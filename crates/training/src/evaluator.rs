@@ -1,7 +1,7 @@
 //! What a model says about records of a data set.
 
 use crate::{Architecture, Backend, Batch, Clipping, Network, NetworkError, RecordScore};
-use data::Dataset;
+use data::{Dataset, Labels};
 use primitives::{ModelVector, RecordId};
 
 /// Records read at once: enough for the network's own micro-batches, and little memory.
@@ -11,7 +11,7 @@ const RECORDS: usize = 512;
 pub struct Evaluator {
     network: Box<dyn Network>,
     features: Vec<f32>,
-    labels: Vec<u32>,
+    labels: Labels,
     subjects: Vec<u32>,
 }
 
@@ -21,7 +21,7 @@ impl Evaluator {
         Self {
             network: backend.network(architecture),
             features: Vec::new(),
-            labels: Vec::new(),
+            labels: Labels::default(),
             subjects: Vec::new(),
         }
     }
@@ -131,7 +131,7 @@ impl Evaluator {
     fn ready(&mut self) -> (&mut dyn Network, Batch<'_>) {
         let batch = Batch {
             features: &self.features,
-            labels: &self.labels,
+            labels: self.labels.as_slice(),
             subjects: &self.subjects,
         };
         (self.network.as_mut(), batch)
@@ -140,5 +140,9 @@ impl Evaluator {
 
 /// The part of the records whose class the model got right; `NaN` if there are none.
 pub fn accuracy(scores: &[RecordScore]) -> f64 {
-    scores.iter().filter(|score| score.correct).count() as f64 / scores.len() as f64
+    scores
+        .iter()
+        .filter(|score| score.correct == Some(true))
+        .count() as f64
+        / scores.len() as f64
 }

@@ -8,7 +8,7 @@ use crate::{
     Architecture, Backend, Batch, Batches, ClipReport, LocalPlan, Network, NetworkError, Optimizer,
 };
 use accounting::{ClipNorm, Mechanism};
-use data::Dataset;
+use data::{Dataset, Labels};
 use primitives::{ModelVector, RecordId, Role, Round, Seed, Stream, noise, normal};
 use rand_chacha::ChaCha20Rng;
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ pub struct LocalSgd {
 struct BatchBuffers {
     records: Vec<RecordId>,
     features: Vec<f32>,
-    labels: Vec<u32>,
+    labels: Labels,
     subjects: Vec<u32>,
 }
 
@@ -155,7 +155,7 @@ impl LocalSgd {
     ) -> Result<ClipReport, NetworkError> {
         let batch = Batch {
             features: &self.batch.features,
-            labels: &self.batch.labels,
+            labels: self.batch.labels.as_slice(),
             subjects: &self.batch.subjects,
         };
         self.gradient.fill(0.0);

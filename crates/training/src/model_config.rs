@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ModelConfig {
-    /// Multinomial logistic regression.
+    /// Multinomial logistic regression, for classes.
     Logistic {},
+    /// Linear regression, for a number.
+    Linear {},
     /// Dense layers with rectifiers between them.
     Mlp {
         /// Widths of the hidden layers, from the input on.
@@ -157,6 +159,20 @@ pub enum ModelError {
     /// Fewer than two classes.
     #[error("{0} classes: a model tells at least two apart")]
     Classes(usize),
+    /// A model for classes and data with targets, or the other way round.
+    #[error(
+        "model {model} predicts {predicts}, the data has {found}; choose model.kind = {instead:?}"
+    )]
+    Predicts {
+        /// The model's name.
+        model: &'static str,
+        /// What it predicts.
+        predicts: &'static str,
+        /// What the data has.
+        found: &'static str,
+        /// What to take instead.
+        instead: &'static str,
+    },
 }
 
 impl ModelConfig {
@@ -164,6 +180,7 @@ impl ModelConfig {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Logistic {} => "logistic",
+            Self::Linear {} => "linear",
             Self::Mlp { .. } => "mlp",
             Self::Convnet { .. } => "convnet",
             Self::Lstm(_) => "lstm",
@@ -173,10 +190,10 @@ impl ModelConfig {
         }
     }
 
-    /// The layers of this model for such data.
+    /// The layers of this model for data of so many classes.
     ///
     /// # Errors
-    /// If the model cannot read such data, or a size makes no sense.
+    /// If the model cannot read such data, does not predict classes, or a size makes no sense.
     pub fn architecture(
         &self,
         input: InputShape,
@@ -185,8 +202,37 @@ impl ModelConfig {
         if classes < 2 {
             return Err(ModelError::Classes(classes));
         }
+        if *self == (Self::Linear {}) {
+            return Err(ModelError::Predicts {
+                model: self.name(),
+                predicts: "a number",
+                found: "classes",
+                instead: "logistic",
+            });
+        }
+        self.layers(input, classes)
+    }
+
+    /// The layers of this model for data whose labels are targets: with one output, the number that is predicted.
+    ///
+    /// # Errors
+    /// If the model cannot read such data, does not predict numbers, or a size makes no sense.
+    pub fn regressor(&self, input: InputShape) -> Result<Architecture, ModelError> {
+        if *self == (Self::Logistic {}) {
+            return Err(ModelError::Predicts {
+                model: self.name(),
+                predicts: "classes",
+                found: "numbers to predict",
+                instead: "linear",
+            });
+        }
+        self.layers(input, 1)
+    }
+
+    /// The layers with so many outputs.
+    fn layers(&self, input: InputShape, classes: usize) -> Result<Architecture, ModelError> {
         let layers = match self {
-            Self::Logistic {} => dense(self.features(input)?, &[], classes),
+            Self::Logistic {} | Self::Linear {} => dense(self.features(input)?, &[], classes),
             Self::Mlp { hidden } => {
                 hidden
                     .iter()
@@ -356,7 +402,7 @@ mod tests {
             let model = ModelConfig::Convnet { shape }
                 .architecture(smallest, 10)
                 .unwrap();
-            assert_eq!((model.inputs(), model.classes()), (196, 10));
+            assert_eq!((model.inputs(), model.outputs()), (196, 10));
         }
     }
 
@@ -378,6 +424,25 @@ mod tests {
             ModelConfig::Logistic {}
                 .architecture(InputShape::Features(20), 1)
                 .is_err()
+        );
+    }
+
+    #[test]
+    fn a_number_takes_one_output_and_a_model_for_numbers() {
+        let numbers = InputShape::Features(20);
+        let size = |model: ModelConfig| model.regressor(numbers).unwrap().parameters();
+        assert_eq!(size(ModelConfig::Linear {}), 21);
+        assert_eq!(size(ModelConfig::Mlp { hidden: vec![8] }), 21 * 8 + 9);
+        let error = ModelConfig::Logistic {}.regressor(numbers).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "model logistic predicts classes, the data has numbers to predict; choose model.kind = \"linear\""
+        );
+        let error = ModelConfig::Linear {}.architecture(numbers, 3).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("choose model.kind = \"logistic\"")
         );
     }
 

@@ -12,7 +12,7 @@ pub trait Network: Send {
 
     /// Adds the batch's clipped gradients to `sum`. Shapes: `model`, `sum` `[parameters]`.
     ///
-    /// The loss of a record is the cross-entropy of its class; nothing is divided by the batch's size. An empty
+    /// The loss of a record is the cross-entropy of its class, or its squared error where a number is predicted; nothing is divided by the batch's size. An empty
     /// batch adds nothing. [`Clipping`] says by how much one record or one subject can move the sum.
     ///
     /// # Errors
@@ -51,12 +51,13 @@ pub trait Network: Send {
 /// What a model says about one record: the signals attacks begin with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RecordScore {
-    /// Cross-entropy in nats: `−ln p` of the record's class.
+    /// Cross-entropy in nats, `−ln p` of the record's class; or the squared error of its number.
     pub loss: f32,
-    /// `ln p − ln(1 − p)`: the record's class against all others, in nats, without cancellation.
+    /// `ln p − ln(1 − p)`: the record's class against all others, in nats, without cancellation. Of a number: minus the
+    /// cube root of the squared error, which is nearly normal where errors are (Wilson and Hilferty 1931).
     pub margin: f32,
-    /// Whether the record's class has the largest logit; of equal ones the first counts.
-    pub correct: bool,
+    /// Whether the record's class has the largest logit; of equal ones the first counts. None of a number.
+    pub correct: Option<bool>,
 }
 
 /// `Ok` if the batch and every vector fit a model of this shape.
@@ -71,6 +72,6 @@ pub(crate) fn check(
             found: vector.len(),
             expected,
         }),
-        None => batch.check(architecture.inputs(), architecture.classes()),
+        None => batch.check(architecture.inputs(), architecture.outputs()),
     }
 }

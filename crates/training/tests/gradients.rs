@@ -4,6 +4,7 @@
 mod oracle;
 
 use accounting::ClipNorm;
+use data::{LabelSlice, Labels};
 use primitives::{Role, Seed, Stream, noise};
 use siloscope_training::architecture::{
     AttentionSpec, Conv2dSpec, ImageShape, PoolSpec, RecurrentSpec,
@@ -26,7 +27,7 @@ struct Case {
     model: Architecture,
     weights: Vec<f32>,
     features: Vec<f32>,
-    labels: Vec<u32>,
+    labels: Labels,
     subjects: Vec<u32>,
 }
 
@@ -72,9 +73,14 @@ impl Case {
                 None => {}
             }
         }
-        let labels = (0..records as u32)
-            .map(|i| i * 7 % CLASSES as u32)
-            .collect();
+        let labels = if model.outputs() == 1 {
+            let target = |i| 0.3 * (i * 7 % CLASSES) as f32 - 0.5;
+            Labels::Targets((0..records).map(target).collect())
+        } else {
+            (0..records as u32)
+                .map(|i| i * 7 % CLASSES as u32)
+                .collect()
+        };
         let subjects = (0..records as u32).map(|i| i * i % 7 + 3).collect();
         Self {
             name,
@@ -89,7 +95,7 @@ impl Case {
     fn batch(&self) -> Batch<'_> {
         Batch {
             features: &self.features,
-            labels: &self.labels,
+            labels: self.labels.as_slice(),
             subjects: &self.subjects,
         }
     }
@@ -160,7 +166,33 @@ fn cases(records: usize) -> Vec<Case> {
         Case::new("transformer", &transformer, text, records),
         Case::new("resnet-gn", &resnet, image(14, 15), records),
     ];
-    named.into_iter().chain(layers(records)).collect()
+    let named = named.into_iter().chain(regressors(records));
+    named.chain(layers(records)).collect()
+}
+
+/// Models of a number.
+fn regressors(records: usize) -> [Case; 3] {
+    let square = InputShape::Image(ImageShape {
+        height: 16,
+        width: 16,
+        channels: 1,
+    });
+    let convnet = ModelConfig::Convnet {
+        shape: ConvnetShape::OpacusMnist,
+    };
+    let mlp = ModelConfig::Mlp {
+        hidden: vec![12, 8],
+    };
+    let numbers = InputShape::Features(20);
+    [
+        ("linear", ModelConfig::Linear {}, numbers),
+        ("mlp of a number", mlp, numbers),
+        ("convnet of a number", convnet, square),
+    ]
+    .map(|(name, config, input)| {
+        let model = config.regressor(input).unwrap();
+        Case::of(name, model, None, records)
+    })
 }
 
 /// Layers that no named model has, or has only deep inside.
@@ -331,7 +363,7 @@ fn no_record_and_one_record_are_batches_too() {
             let mut network = backend.network(&case.model);
             let empty = Batch {
                 features: &[],
-                labels: &[],
+                labels: LabelSlice::Classes(&[]),
                 subjects: &[],
             };
             for clipping in [
@@ -361,10 +393,10 @@ fn buffers_that_were_used_before_change_nothing() {
         let clipping = Clipping::Records(ClipNorm::try_new(0.1).unwrap().into());
         let mut used = Backend::Fused.network(&case.model);
         for rows in [23, 5, 1] {
-            let rows = rows.min(case.labels.len());
+            let rows = rows.min(case.subjects.len());
             let batch = Batch {
                 features: &case.features[..rows * case.model.inputs()],
-                labels: &case.labels[..rows],
+                labels: case.labels.as_slice().range(0..rows),
                 subjects: &case.subjects[..rows],
             };
             let mut fresh = Backend::Fused.network(&case.model);
@@ -390,9 +422,9 @@ fn scores_agree_with_the_loop() {
             let records = case
                 .features
                 .chunks_exact(case.model.inputs())
-                .zip(&case.labels);
+                .zip(case.labels.as_slice().iter());
             assert_eq!(scores.len(), records.len());
-            for ((features, &label), score) in records.zip(scores) {
+            for ((features, label), score) in records.zip(scores) {
                 let (_, loss) = oracle::gradient(&case.model, &case.weights, features, label);
                 let error = (f64::from(score.loss) - loss).abs();
                 assert!(error < 1e-5 * loss.max(1.0), "{} {backend:?}", case.name);
@@ -431,12 +463,20 @@ fn what_does_not_fit_is_refused() {
             NetworkError::Subjects { .. }
         ));
         let unknown = Batch {
-            labels: &wrong_label,
+            labels: LabelSlice::Classes(&wrong_label),
             ..batch
         };
         assert!(matches!(
             refused(&case.weights, &unknown),
             NetworkError::Label { .. }
+        ));
+        let numbers = Batch {
+            labels: LabelSlice::Targets(&[0.5; 4]),
+            ..batch
+        };
+        assert!(matches!(
+            refused(&case.weights, &numbers),
+            NetworkError::Targets { .. }
         ));
         assert!(matches!(
             refused(&[0.0], &batch),
@@ -455,14 +495,14 @@ fn gradient_norms_are_those_of_single_records_in_the_batchs_order() {
         let inputs = case.model.inputs();
         let alone = |i: usize| Batch {
             features: &case.features[i * inputs..(i + 1) * inputs],
-            labels: &case.labels[i..=i],
+            labels: case.labels.as_slice().range(i..i + 1),
             subjects: &case.subjects[i..=i],
         };
         let norm = |i| {
             let nothing = Clipping::Nothing;
             oracle::clipped_sum(&case.model, &case.weights, &alone(i), &nothing).1[0]
         };
-        let expected: Vec<f64> = (0..case.labels.len()).map(norm).collect();
+        let expected: Vec<f64> = (0..case.subjects.len()).map(norm).collect();
         for backend in BACKENDS {
             let mut network = backend.network(&case.model);
             // Twice, with gradients in between: nothing may be left over.
@@ -479,7 +519,7 @@ fn gradient_norms_are_those_of_single_records_in_the_batchs_order() {
                         case.name
                     );
                 }
-                assert_eq!(found.len(), case.labels.len());
+                assert_eq!(found.len(), case.subjects.len());
                 let bound = ClipNorm::try_new(0.1).unwrap().into();
                 let clipping = Clipping::SubjectMeans(bound);
                 clipped_sum(&mut *network, &case, &case.batch(), &clipping);

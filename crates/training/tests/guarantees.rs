@@ -68,7 +68,7 @@ impl World {
         let subjects: Vec<u32> = kept.iter().map(|&i| self.subjects[i]).collect();
         let batch = Batch {
             features: &features,
-            labels: &labels,
+            labels: data::LabelSlice::Classes(&labels),
             subjects: &subjects,
         };
         let mut sum = vec![0.0; self.model.parameters()];

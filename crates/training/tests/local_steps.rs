@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use accounting::{ClipNorm, Mechanism, NoiseMultiplier, PrivacyUnit, SamplingRate};
-use data::{Dataset, DatasetParts, Features};
+use data::{Dataset, DatasetParts, Features, Labels};
 use primitives::{
     ModelVector, RecordId, Role, Round, Seed, SiloId, Stream, SubjectId, noise, normal,
 };
@@ -158,12 +158,12 @@ fn steps_are_those_of_the_optimiser_on_noisy_means_of_full_batches() {
             let run = run(&plan(&config, protection, &dataset), &dataset);
 
             let mut network = Backend::Fused.network(&model());
-            let (mut features, mut labels) = (Vec::new(), Vec::new());
+            let (mut features, mut labels) = (Vec::new(), Labels::default());
             let records: Vec<RecordId> = dataset.records().collect();
             dataset.gather(&records, &mut features, &mut labels);
             let batch = Batch {
                 features: &features,
-                labels: &labels,
+                labels: labels.as_slice(),
                 subjects: &[0; 20],
             };
             // `run` is silo 4 in round 2 of seed 1.
@@ -284,11 +284,11 @@ fn mean_gradient(model: &[f32], dataset: &Dataset, records: &[RecordId]) -> Vec<
     let mut network = Backend::Fused.network(&self::model());
     let mut mean = vec![0.0; model.len()];
     for &record in records {
-        let (mut features, mut labels) = (Vec::new(), Vec::new());
+        let (mut features, mut labels) = (Vec::new(), Labels::default());
         dataset.gather(&[record], &mut features, &mut labels);
         let batch = Batch {
             features: &features,
-            labels: &labels,
+            labels: labels.as_slice(),
             subjects: &[0],
         };
         let mut gradient = vec![0.0; model.len()];

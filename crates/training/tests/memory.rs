@@ -80,7 +80,7 @@ fn a_step_that_saw_its_largest_batch_allocates_nothing() {
             let mut step = |records: usize| {
                 let batch = Batch {
                     features: &features[..records * model.inputs()],
-                    labels: &labels[..records],
+                    labels: data::LabelSlice::Classes(&labels[..records]),
                     subjects: &subjects[..records],
                 };
                 let report = network.add_clipped_sum(&weights, &batch, &clipping, &mut sum);

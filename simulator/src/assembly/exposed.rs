@@ -2,7 +2,7 @@
 
 use crate::attack::Findings;
 use attacks::{Confidence, RecordRegime, spearman};
-use data::Features;
+use data::{Features, LabelSlice, Moments};
 use primitives::SubjectId;
 use report::model::{Exposed, Factor, Interval};
 use scenarios::World;
@@ -109,27 +109,48 @@ fn traits(world: &World, silos: &BTreeMap<SubjectId, usize>) -> Vec<Trait> {
             .map(|&subject| (subject, value(subject)))
             .collect(),
     };
-    let mixes: BTreeMap<SubjectId, Vec<f64>> = subjects
-        .iter()
-        .map(|&subject| (subject, label_mix(world, subject)))
-        .collect();
-    let usual = mean_of(mixes.values());
-    let mut traits = vec![
-        each("records that are trained on if a member", &|subject| {
-            kept.records(subject).len() as f64
-        }),
-        each("share of the subject's commonest label", &|subject| {
-            mixes[&subject].iter().copied().fold(0.0, f64::max)
-        }),
-        each("distance of its label mix from everybody's", &|subject| {
-            let mix = mixes[&subject].iter().zip(&usual);
-            mix.map(|(own, all)| (own - all).abs()).sum::<f64>() / 2.0
-        }),
-        Trait {
-            name: "silos that hold it".to_owned(),
-            of: silos.iter().map(|(&s, &count)| (s, count as f64)).collect(),
-        },
-    ];
+    let mut traits = vec![each(
+        "records that are trained on if a member",
+        &|subject| kept.records(subject).len() as f64,
+    )];
+    match world.dataset.labels() {
+        LabelSlice::Classes(classes) => {
+            let mixes: BTreeMap<SubjectId, Vec<f64>> = subjects
+                .iter()
+                .map(|&subject| (subject, label_mix(world, classes, subject)))
+                .collect();
+            let usual = mean_of(mixes.values());
+            traits.push(each("share of the subject's commonest label", &|subject| {
+                mixes[&subject].iter().copied().fold(0.0, f64::max)
+            }));
+            traits.push(each(
+                "distance of its label mix from everybody's",
+                &|subject| {
+                    let mix = mixes[&subject].iter().zip(&usual);
+                    mix.map(|(own, all)| (own - all).abs()).sum::<f64>() / 2.0
+                },
+            ));
+        }
+        LabelSlice::Targets(targets) => {
+            let own = |subject| {
+                let records = kept.records(subject).iter();
+                Moments::of(records.map(|record| targets[record.index()]))
+            };
+            let means = subjects.iter().map(|&subject| own(subject).mean);
+            let usual = means.sum::<f64>() / subjects.len() as f64;
+            traits.push(each(
+                "distance of its targets' mean from everybody's",
+                &|subject| (own(subject).mean - usual).abs(),
+            ));
+            traits.push(each("deviation of its targets", &|subject| {
+                own(subject).deviation()
+            }));
+        }
+    }
+    traits.push(Trait {
+        name: "silos that hold it".to_owned(),
+        of: silos.iter().map(|(&s, &count)| (s, count as f64)).collect(),
+    });
     if !matches!(world.dataset.features(), Features::Tokens(_)) {
         let distances = distances(world, &subjects);
         traits.push(each(
@@ -141,11 +162,11 @@ fn traits(world: &World, silos: &BTreeMap<SubjectId, usize>) -> Vec<Trait> {
 }
 
 /// Share of each class among the records that are trained on if the subject is a member.
-fn label_mix(world: &World, subject: SubjectId) -> Vec<f64> {
+fn label_mix(world: &World, classes: &[u32], subject: SubjectId) -> Vec<f64> {
     let records = world.pools.kept().records(subject);
     let mut mix = vec![0.0; world.dataset.classes().len()];
     for &record in records {
-        mix[world.dataset.label(record) as usize] += 1.0 / records.len() as f64;
+        mix[classes[record.index()] as usize] += 1.0 / records.len() as f64;
     }
     mix
 }

@@ -13,6 +13,7 @@ pub use attendance::attendance;
 use crate::attack::Findings;
 use crate::events::RoundFigures;
 use crate::statement::Statement;
+use data::LabelKind;
 use primitives::Digest;
 use protocol::FinishReason;
 use report::model::{
@@ -122,12 +123,17 @@ pub fn ending(
 fn utility(resolved: &Resolved, rounds: &[RoundFigures]) -> Utility {
     let world = &resolved.world;
     let test = world.pools.population_records();
-    let classes = world.dataset.classes().len();
-    let mut counts = vec![0_u64; classes];
-    for &record in test {
-        counts[world.dataset.label(record) as usize] += 1;
-    }
-    let majority = counts.iter().max().copied().unwrap_or(0) as f64 / test.len().max(1) as f64;
+    let baseline = |classes: usize| {
+        let mut counts = vec![0_u64; classes];
+        for &record in test {
+            counts[world.dataset.class(record) as usize] += 1;
+        }
+        let majority = counts.iter().max().copied().unwrap_or(0) as f64 / test.len().max(1) as f64;
+        Baseline {
+            chance: (1.0 / classes as f64).into(),
+            majority: majority.into(),
+        }
+    };
     let nouns = settings::nouns(&resolved.plan.data.name);
     Utility {
         of_what: format!(
@@ -144,10 +150,10 @@ fn utility(resolved: &Resolved, rounds: &[RoundFigures]) -> Utility {
                 clip_norm: figures.clip_norm,
             })
             .collect(),
-        baseline: Some(Baseline {
-            chance: (1.0 / classes as f64).into(),
-            majority: majority.into(),
-        }),
+        baseline: match world.dataset.label_kind() {
+            LabelKind::Classes(classes) => Some(baseline(classes)),
+            LabelKind::Targets => None,
+        },
     }
 }
 
@@ -164,7 +170,7 @@ fn gates(resolved: &Resolved, leak: &Leak, utility: &Utility, statement: &Statem
         .iter()
         .filter_map(|attack| Some(attack.last()?.auc.value.get()))
         .fold(0.0, f64::max);
-    let accuracy = utility
+    let quality = utility
         .rounds
         .last()
         .map_or(0.0, |round| round.quality.get());
@@ -195,7 +201,14 @@ fn gates(resolved: &Resolved, leak: &Leak, utility: &Utility, statement: &Statem
             "accuracy after the last round",
             Sense::AtLeast,
             limits.min_accuracy,
-            accuracy,
+            quality,
+        ),
+        (
+            "min_r_squared",
+            "R² after the last round",
+            Sense::AtLeast,
+            limits.min_r_squared,
+            quality,
         ),
     ]
     .into_iter()

@@ -1,6 +1,6 @@
 //! What can be seen of a model: how good it is, and what it says about the adversary's records.
 //!
-//! Every record that anybody asks about goes through the model once a round; accuracy and all attacks read
+//! Every record that anybody asks about goes through the model once a round; the model's quality and all attacks read
 //! the scores of that one pass. Gradient norms and perturbed copies take passes of their own, over the adversary's
 //! records alone, and only if an attack reads them.
 
@@ -8,10 +8,11 @@ mod neighbourhood;
 mod silos;
 
 use attacks::{Queries, RecordRegime, RoundSignals, SignalKind, SiloSignalKind, View};
-use data::SubjectIndex;
+use data::{LabelKind, Moments, SubjectIndex};
 use neighbourhood::Copies;
 use primitives::{ModelVector, RecordId, Round};
 use rayon::prelude::*;
+use report::model::Quality;
 use scenarios::{Scenario, World};
 use std::collections::{BTreeMap, BTreeSet};
 use training::{Backend, Evaluator, NetworkError, RecordScore};
@@ -19,7 +20,7 @@ use training::{Backend, Evaluator, NetworkError, RecordScore};
 /// Records that one thread scores at a time. A constant, so that no score depends on the number of threads.
 const CHUNK: usize = 512;
 
-/// What every attack may read, from one pass: recorded in every run.
+/// What every attack may read, from one pass: recorded in every run. A number that is predicted has no probability.
 const ALWAYS: [SignalKind; 3] = [
     SignalKind::Loss,
     SignalKind::Margin,
@@ -60,9 +61,9 @@ struct Regime<'a> {
 /// What was seen of one model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sight {
-    /// Share of right answers on the population's records.
-    pub accuracy: f64,
-    /// Mean loss there, in nats.
+    /// How good it is on the population's records.
+    pub quality: Quality,
+    /// Mean loss there: in nats, or the mean squared error.
     pub loss: f64,
     /// Signals of the adversary's records, by regime, in the order of [`Observer::regimes`].
     pub signals: Vec<RoundSignals>,
@@ -79,7 +80,10 @@ impl<'a> Observer<'a> {
             .flat_map(|config| config.attacks(world.seed));
         let needs: Vec<_> = attacks.map(|attack| attack.needs()).collect();
         let read = needs.iter().flat_map(|needs| needs.signals);
-        let kinds: BTreeSet<_> = ALWAYS.iter().chain(read).copied().collect();
+        let mut kinds: BTreeSet<_> = ALWAYS.iter().chain(read).copied().collect();
+        if world.dataset.label_kind() == LabelKind::Targets {
+            kinds.remove(&SignalKind::Probability);
+        }
         let observer = Self::of_kinds(world, scenario.training.backend, kinds);
         let mut observer = observer.with_copies(scenario);
         if scenario.attacks.is_empty() {
@@ -176,11 +180,23 @@ impl<'a> Observer<'a> {
         let asked = self.scores_of(&self.asked, model)?;
         let population = self.scores_of(self.world.pools.population_records(), model)?;
         let count = population.len().max(1) as f64;
-        let correct = population.iter().filter(|score| score.correct).count();
         let losses = population.iter().map(|score| f64::from(score.loss));
+        let loss = losses.sum::<f64>() / count;
+        let quality = match self.world.dataset.targets() {
+            None => {
+                let right = |score: &&RecordScore| score.correct == Some(true);
+                let correct = population.iter().filter(right).count();
+                Quality::Accuracy((correct as f64 / count).into())
+            }
+            Some(targets) => {
+                let records = self.world.pools.population_records();
+                let targets = records.iter().map(|record| targets[record.index()]);
+                Quality::RSquared((1.0 - loss / Moments::of(targets).variance).into())
+            }
+        };
         Ok(Sight {
-            accuracy: correct as f64 / count,
-            loss: losses.sum::<f64>() / count,
+            quality,
+            loss,
             signals: self.read(round, model, &asked, &self.kinds)?,
         })
     }

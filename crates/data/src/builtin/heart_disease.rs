@@ -11,7 +11,7 @@
 //! 0 means "not measured".
 
 use super::BuiltIn;
-use crate::load::{Categories, Gathered, Rows};
+use crate::load::{Categories, Gathered, LabelCells, Rows};
 use crate::{DataError, Dataset, Features};
 use csv::StringRecord;
 
@@ -100,7 +100,7 @@ fn load() -> Result<Dataset, DataError> {
         name: SET.name.to_owned(),
         features: Features::Floats(features),
         shape: vec![WIDTH],
-        labels,
+        labels: LabelCells::Classes(labels),
         subjects,
         silos: Some(silos),
         splits: None,
@@ -153,10 +153,13 @@ mod tests {
             "{x:?}"
         );
         assert_eq!(
-            dataset.classes()[dataset.label(RecordId(0)) as usize],
+            dataset.classes()[dataset.class(RecordId(0)) as usize],
             "healthy"
         );
-        let ill = dataset.labels().iter().filter(|&&label| label == 0).count();
+        let ill = dataset
+            .records()
+            .filter(|&record| dataset.class(record) == 0)
+            .count();
         assert_eq!(ill, 139 + 106 + 115 + 149);
     }
 }

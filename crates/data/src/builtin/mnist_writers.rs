@@ -5,7 +5,7 @@
 //! than its training writers. Features: 28 × 28 grey levels in [0, 1].
 
 use super::BuiltIn;
-use crate::load::{Columns, parquet_bytes};
+use crate::load::{Columns, LabelColumn, parquet_bytes};
 use crate::{DataError, Dataset};
 
 const LICENCE: &str =
@@ -48,7 +48,7 @@ pub(super) const MINI: BuiltIn = BuiltIn {
 
 fn load(name: &str, file: &'static [u8]) -> Result<Dataset, DataError> {
     let columns = Columns {
-        label: "label".to_owned(),
+        label: LabelColumn::Class("label".to_owned()),
         subject: "writer".to_owned(),
         silo: Some("hsf_series".to_owned()),
         split: Some("split".to_owned()),

@@ -81,7 +81,7 @@ fn load() -> Result<Dataset, DataError> {
         name: SET.name.to_owned(),
         features: Features::Tokens(windows),
         shape: vec![WIDTH],
-        labels,
+        labels: labels.into(),
         classes: classes.iter().map(char::to_string).collect(),
         subjects,
         subject_names: roles.into_iter().map(|role| role.name).collect(),
@@ -141,7 +141,7 @@ mod tests {
                 .iter()
                 .map(|&i| dataset.classes()[i as usize].as_str())
                 .collect();
-            text.push_str(&dataset.classes()[dataset.label(record) as usize]);
+            text.push_str(&dataset.classes()[dataset.class(record) as usize]);
             text
         };
         let hamlet = dataset
@@ -160,6 +160,6 @@ mod tests {
         assert_eq!(spell(records[1])[..80], spell(records[0])[1..]);
         assert_eq!(dataset.classes().len(), 80);
         // A character that LEAF does not have would have become its first one, the line feed.
-        assert!(dataset.records().all(|record| dataset.label(record) != 0));
+        assert!(dataset.records().all(|record| dataset.class(record) != 0));
     }
 }

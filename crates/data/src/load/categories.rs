@@ -1,6 +1,7 @@
 //! Columns of names: labels, subjects, silos.
 
-use crate::{DataError, Dataset, DatasetParts, Features, NaturalSilos, Split};
+use super::LabelColumn;
+use crate::{DataError, Dataset, DatasetParts, Features, Labels, NaturalSilos, Split};
 use primitives::{SiloId, SubjectId};
 use std::collections::BTreeMap;
 
@@ -49,6 +50,61 @@ impl Categories {
     }
 }
 
+/// The label column as a loader gathers it.
+pub(crate) enum LabelCells {
+    /// Names of classes.
+    Classes(Categories),
+    /// Numbers.
+    Targets(Vec<f32>),
+}
+
+impl LabelCells {
+    /// No entry yet of such a column.
+    pub(crate) fn of(column: &LabelColumn) -> Self {
+        match column {
+            LabelColumn::Class(_) => Self::Classes(Categories::default()),
+            LabelColumn::Target(_) => Self::Targets(Vec::new()),
+        }
+    }
+
+    /// Adds the entry that a cell of text stands for.
+    ///
+    /// # Errors
+    /// What is allowed, if it stands for none.
+    pub(crate) fn push(&mut self, cell: &str) -> Result<(), &'static str> {
+        match self {
+            Self::Classes(classes) => classes.push(&label_text(cell)?),
+            Self::Targets(targets) => {
+                let target = cell.parse::<f32>().ok().filter(|target| target.is_finite());
+                targets.push(target.ok_or("a finite number")?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The label of every entry and the name of every class.
+    ///
+    /// # Errors
+    /// If there are more than a thousand classes; `file` is what the error calls the data.
+    fn finish(self, file: &str) -> Result<(Labels, Vec<String>), DataError> {
+        let (labels, classes) = match self {
+            Self::Classes(classes) => classes.finish(),
+            Self::Targets(targets) => return Ok((targets.into(), Vec::new())),
+        };
+        if classes.len() > MAX_CLASSES {
+            return Err(DataError::new(
+                file,
+                format!("{} different labels", classes.len()),
+                format!("at most {MAX_CLASSES} classes"),
+                "name a column of classes, not of ids; a column of measurements is written target = \"…\" in place of \
+                 label, and is predicted as a number",
+            )
+            .in_column("label"));
+        }
+        Ok((labels.into(), classes))
+    }
+}
+
 /// The columns of a data set as a loader gathers them.
 pub(crate) struct Gathered {
     /// The file, for errors.
@@ -58,7 +114,7 @@ pub(crate) struct Gathered {
     /// The shape of one record's features.
     pub(crate) shape: Vec<usize>,
     /// The label column.
-    pub(crate) labels: Categories,
+    pub(crate) labels: LabelCells,
     /// The subject column.
     pub(crate) subjects: Categories,
     /// The silo column.
@@ -73,16 +129,7 @@ impl Gathered {
     /// # Errors
     /// If it has more than a thousand classes, or [`Dataset::try_new`] refuses it.
     pub(crate) fn into_dataset(self) -> Result<Dataset, DataError> {
-        let (labels, classes) = self.labels.finish();
-        if classes.len() > MAX_CLASSES {
-            return Err(DataError::new(
-                &self.name,
-                format!("{} different labels", classes.len()),
-                format!("at most {MAX_CLASSES} classes"),
-                "name a column of classes, not of measurements or ids",
-            )
-            .in_column("label"));
-        }
+        let (labels, classes) = self.labels.finish(&self.name)?;
         let (subjects, subject_names) = self.subjects.finish();
         let natural_silos = self.silos.map(|silos| {
             let (codes, names) = silos.finish();

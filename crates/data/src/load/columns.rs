@@ -5,8 +5,8 @@ use crate::DataError;
 /// Which columns of a table mean what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
-    /// The class of a record: whole numbers or text.
-    pub label: String,
+    /// What is to be predicted of a record.
+    pub label: LabelColumn,
     /// Whom a record is about: whole numbers or text.
     pub subject: String,
     /// The silo that a record comes from, if the table says so.
@@ -19,6 +19,24 @@ pub struct Columns {
     /// The shape of one record's features. Unset: `[1, s, s]` for images of `s²` bytes, otherwise
     /// one dimension.
     pub shape: Option<Vec<usize>>,
+}
+
+/// The column that says what is to be predicted of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelColumn {
+    /// Its class: whole numbers or text.
+    Class(String),
+    /// A finite number.
+    Target(String),
+}
+
+impl LabelColumn {
+    /// The column's name.
+    pub const fn name(&self) -> &String {
+        match self {
+            Self::Class(name) | Self::Target(name) => name,
+        }
+    }
 }
 
 /// What a column holds, as far as its use as a feature goes.
@@ -81,7 +99,7 @@ impl Columns {
                         .in_column(name)
                 })
         };
-        let label = place(&self.label)?;
+        let label = place(self.label.name())?;
         let subject = place(&self.subject)?;
         let silo = self.silo.as_ref().map(place).transpose()?;
         let split = self.split.as_ref().map(place).transpose()?;

@@ -1,8 +1,7 @@
 //! CSV with a header.
 
-use super::categories::label_text;
 use super::columns::{Kind, Places};
-use super::{Categories, Columns, Gathered, open, split_of};
+use super::{Categories, Columns, Gathered, LabelCells, open, split_of};
 use crate::{DataError, Dataset, Features};
 use csv::StringRecord;
 use std::io::Read;
@@ -37,7 +36,7 @@ fn csv_reader(file: &str, source: impl Read, columns: &Columns) -> Result<Datase
         name: file.to_owned(),
         features: Features::Floats(Vec::new()),
         shape: places.shape.clone(),
-        labels: Categories::default(),
+        labels: LabelCells::of(&columns.label),
         subjects: Categories::default(),
         silos: places.silo.map(|_| Categories::default()),
         splits: places.split.map(|_| Vec::new()),
@@ -60,15 +59,11 @@ fn read_row(
     gathered: &mut Gathered,
     features: &mut Vec<f32>,
 ) -> Result<(), DataError> {
-    let label = label_text(&row[places.label]).map_err(|allowed| {
-        rows.fault(
-            row,
-            places.label,
-            allowed,
-            "correct the label or leave the row out",
-        )
+    let label = gathered.labels.push(&row[places.label]);
+    label.map_err(|allowed| {
+        let remedy = "correct the label or leave the row out";
+        rows.fault(row, places.label, allowed, remedy)
     })?;
-    gathered.labels.push(&label);
     rows.name(row, places.subject, &mut gathered.subjects)?;
     if let (Some(place), Some(silos)) = (places.silo, &mut gathered.silos) {
         rows.name(row, place, silos)?;

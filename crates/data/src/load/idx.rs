@@ -4,7 +4,7 @@
 //! a big-endian `u32`, then the values.
 
 use super::csv::Rows;
-use super::{Categories, Gathered, open, split_of, unreadable};
+use super::{Categories, Gathered, LabelCells, open, split_of, unreadable};
 use crate::{DataError, Dataset, Features};
 use csv::StringRecord;
 use std::io::Read as _;
@@ -34,6 +34,10 @@ pub(crate) fn idx_files(
         if found == *count { Ok(()) } else { Err(fault) }
     };
     same(labels, label_values.len())?;
+    let mut labels = Categories::default();
+    for label in &label_values {
+        labels.push(&label.to_string());
+    }
     let mut gathered = Gathered {
         name: images.display().to_string(),
         features: Features::Bytes {
@@ -46,14 +50,11 @@ pub(crate) fn idx_files(
         } else {
             shape.to_vec()
         },
-        labels: Categories::default(),
+        labels: LabelCells::Classes(labels),
         subjects: Categories::default(),
         silos: None,
         splits: None,
     };
-    for label in &label_values {
-        gathered.labels.push(&label.to_string());
-    }
     read_subjects(subjects, &mut gathered)?;
     same(subjects, gathered.subjects.len())?;
     gathered.into_dataset()

@@ -5,7 +5,7 @@
 //! Source: Caldas et al. 2018 (arXiv 1812.01097), `utils/model_utils.py` of its code.
 
 use super::categories::label_text;
-use super::{Categories, Gathered, open, unreadable};
+use super::{Categories, Gathered, LabelCells, open, unreadable};
 use crate::{DataError, Dataset, Features};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -34,20 +34,21 @@ pub(crate) fn leaf_files(path: &Path) -> Result<Dataset, DataError> {
         name: path.display().to_string(),
         features: Features::Floats(Vec::new()),
         shape: Vec::new(),
-        labels: Categories::default(),
+        labels: LabelCells::Classes(Categories::default()),
         subjects: Categories::default(),
         silos: None,
         splits: None,
     };
-    let mut features = Vec::new();
+    let (mut features, mut labels) = (Vec::new(), Categories::default());
     for (i, path) in json_files(path)?.iter().enumerate() {
         let file = parse(path)?;
         if i == 0 {
             gathered.silos = file.hierarchies.as_ref().map(|_| Categories::default());
         }
-        read_file(path, file, &mut gathered, &mut features)?;
+        read_file(path, file, &mut gathered, &mut labels, &mut features)?;
     }
     gathered.features = Features::Floats(features);
+    gathered.labels = LabelCells::Classes(labels);
     gathered.into_dataset()
 }
 
@@ -91,6 +92,7 @@ fn read_file(
     path: &Path,
     file: LeafFile,
     gathered: &mut Gathered,
+    labels: &mut Categories,
     features: &mut Vec<f32>,
 ) -> Result<(), DataError> {
     let fault = |given: String, allowed: &str, remedy: &str| {
@@ -163,7 +165,7 @@ fn read_file(
             let text = y.as_str().map_or_else(|| y.to_string(), str::to_owned);
             let label = label_text(&text)
                 .map_err(|allowed| in_user(format!("y = {y}"), allowed).at_row(row))?;
-            gathered.labels.push(&label);
+            labels.push(&label);
             gathered.subjects.push(user);
             if let (Some(silos), Some(groups)) = (&mut gathered.silos, &hierarchies) {
                 silos.push(&groups[i]);

@@ -13,8 +13,8 @@ mod listed;
 mod parquet;
 mod parquet_column;
 
-pub(crate) use categories::{Categories, Gathered};
-pub use columns::Columns;
+pub(crate) use categories::{Categories, Gathered, LabelCells};
+pub use columns::{Columns, LabelColumn};
 pub(crate) use csv::{Rows, csv_file};
 pub(crate) use idx::idx_files;
 pub(crate) use leaf::leaf_files;

@@ -3,7 +3,7 @@
 use super::categories::label_text;
 use super::columns::Places;
 use super::parquet_column::{Cell, kind, read_column};
-use super::{Categories, Columns, Gathered, open, split_of};
+use super::{Categories, Columns, Gathered, LabelCells, LabelColumn, open, split_of};
 use crate::{DataError, Dataset, Features, Split};
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -111,9 +111,12 @@ fn read(
     };
     Gathered {
         name: name.to_owned(),
-        labels: table.names(places.label, |cell| {
-            text(cell).as_deref().map_or(Err("a label"), label_text)
-        })?,
+        labels: match columns.label {
+            LabelColumn::Class(_) => LabelCells::Classes(table.names(places.label, |cell| {
+                text(cell).as_deref().map_or(Err("a label"), label_text)
+            })?),
+            LabelColumn::Target(_) => LabelCells::Targets(table.numbers(places.label, rows)?),
+        },
         subjects: table.names(places.subject, known)?,
         silos: places
             .silo
@@ -176,6 +179,16 @@ impl Table<'_> {
         Ok(names)
     }
 
+    /// A column of finite numbers.
+    fn numbers(&self, place: usize, rows: usize) -> Result<Vec<f32>, DataError> {
+        let mut numbers = Vec::with_capacity(rows);
+        self.each(place, |cell| {
+            numbers.push(number(cell)?);
+            Ok(())
+        })?;
+        Ok(numbers)
+    }
+
     /// The features of all rows: one column of images, or columns of numbers.
     fn features(&self, places: &Places, rows: usize) -> Result<Features, DataError> {
         if let Some(width) = places.image {
@@ -198,20 +211,25 @@ impl Table<'_> {
         for (i, &place) in places.features.iter().enumerate() {
             let mut cells = values.iter_mut().skip(i).step_by(width);
             self.each(place, |cell| {
-                let value = match cell {
-                    Cell::Integer(value) => value as f32,
-                    Cell::Number(value) => value as f32,
-                    _ => f32::NAN,
-                };
-                match cells.next() {
-                    Some(feature) if value.is_finite() => *feature = value,
-                    _ => return Err("a finite number"),
-                }
+                let value = number(cell)?;
+                *cells.next().ok_or("no more rows than there are")? = value;
                 Ok(())
             })?;
         }
         Ok(Features::Floats(values))
     }
+}
+
+/// A cell as a finite number.
+fn number(cell: Cell<'_>) -> Result<f32, &'static str> {
+    let value = match cell {
+        Cell::Integer(value) => value as f32,
+        Cell::Number(value) => value as f32,
+        _ => f32::NAN,
+    };
+    Some(value)
+        .filter(|value| value.is_finite())
+        .ok_or("a finite number")
 }
 
 /// A subject or a silo by name.

@@ -2,7 +2,7 @@
 
 use super::deal::{choose_silos, draw_index, silos_of_subject};
 use super::{Partition, PartitionError, Partitioner, check_silos};
-use crate::{Dataset, SpreadConfig, SubjectIndex};
+use crate::{Dataset, LabelSlice, SpreadConfig, SubjectIndex};
 use primitives::SiloId;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -32,6 +32,10 @@ impl Partitioner for Dirichlet {
         rng: &mut dyn Rng,
     ) -> Result<Partition, PartitionError> {
         check_silos(silos)?;
+        let LabelSlice::Classes(classes) = dataset.labels() else {
+            let data = dataset.name().to_owned();
+            return Err(PartitionError::NoClasses { data });
+        };
         let shares: Vec<Vec<f64>> = dataset
             .classes()
             .iter()
@@ -61,7 +65,7 @@ impl Partitioner for Dirichlet {
                     .zip(holders.iter().copied()),
             );
             for &record in &records[first..] {
-                let share = &shares[dataset.label(record) as usize];
+                let share = &shares[classes[record.index()] as usize];
                 let weights: Vec<f64> = holders.iter().map(|silo| share[silo.index()]).collect();
                 placed.push((record, holders[draw_index(&weights, rng)]));
             }

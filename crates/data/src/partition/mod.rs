@@ -119,6 +119,15 @@ pub enum PartitionError {
         /// Training records.
         records: usize,
     },
+    /// Silos are to differ in their share of every class, and numbers are predicted.
+    #[error(
+        "{data} has targets and no classes, so partition.kind = \"dirichlet\" has nothing to go by; use \
+         partition.kind = \"subject\" or \"quantity\""
+    )]
+    NoClasses {
+        /// The data set.
+        data: String,
+    },
     /// Natural silos are asked for and the data names none.
     #[error(
         "{data} names no silos, so partition.kind = \"natural\" has nothing to go by; name a silo column in \

@@ -13,6 +13,27 @@ use primitives::normal;
 use primitives::{Seed, SiloId};
 use rand_chacha::ChaCha20Rng;
 
+/// What a generator of a crowd may be left to decide.
+pub(super) mod defaults {
+    use super::RecordCount;
+
+    pub(in super::super) const fn records_per_subject() -> RecordCount {
+        RecordCount::Fixed(16)
+    }
+    pub(in super::super) const fn test_subjects() -> u32 {
+        60
+    }
+    pub(in super::super) const fn features() -> u32 {
+        20
+    }
+    pub(in super::super) const fn spread() -> f64 {
+        1.0
+    }
+    pub(in super::super) const fn within() -> f64 {
+        0.6
+    }
+}
+
 /// The numbers of a crowd, as its generator was given them.
 pub(super) struct Crowd<'a> {
     /// The generator's `kind`, for errors.
@@ -27,6 +48,8 @@ pub(super) struct Crowd<'a> {
     pub silos: Option<&'a SiloWorld>,
     /// Numbers of a subject's shift.
     pub shifts: usize,
+    /// Standard normals that are drawn for each record beside its features.
+    pub extras: usize,
 }
 
 /// One record before it has a label.
@@ -35,6 +58,8 @@ pub(super) struct Unlabelled<'a> {
     pub x: &'a [f64],
     /// Shift of its subject and its silo together. Shape: `[shifts]`.
     pub shift: &'a [f64],
+    /// Standard normals. Shape: `[extras]`.
+    pub extras: &'a [f64],
     pub silo: Option<SiloId>,
 }
 
@@ -66,22 +91,23 @@ impl Crowd<'_> {
         let places = self.silos.map(|silos| silos.draw(&people, d, shifts, seed));
         let mut features = Vec::with_capacity(people.records() * d);
         let mut labels = Vec::with_capacity(people.records());
-        // Of one subject: its mean, its shift, each record's deviation from the mean.
+        // Of one subject: its mean, its shift, each record's deviation from the mean, each record's extras.
         let mut normals = Vec::new();
         let mut together = vec![0.0; shifts];
         for &records in &people.counts {
             let records = records as usize;
-            normals.resize(d + shifts + records * d, 0.0);
+            normals.resize(d + shifts + records * (d + self.extras), 0.0);
             normal::fill(rng, &mut normals);
             let (mean, rest) = normals.split_at_mut(d);
-            let (shift, deviations) = rest.split_at_mut(shifts);
+            let (shift, rest) = rest.split_at_mut(shifts);
+            let (deviations, extras) = rest.split_at_mut(records * d);
             for mean in mean.iter_mut() {
                 *mean *= self.spread;
             }
             for shift in shift.iter_mut() {
                 *shift *= self.shift;
             }
-            for x in deviations.chunks_exact_mut(d) {
+            for (i, x) in deviations.chunks_exact_mut(d).enumerate() {
                 for (x, mean) in x.iter_mut().zip(&*mean) {
                     *x = mean + self.within * *x;
                 }
@@ -98,6 +124,7 @@ impl Crowd<'_> {
                 let record = Unlabelled {
                     x,
                     shift: &together,
+                    extras: &extras[i * self.extras..][..self.extras],
                     silo,
                 };
                 labels.push(label(&record, rng));

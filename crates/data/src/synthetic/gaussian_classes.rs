@@ -113,7 +113,7 @@ impl GaussianClasses {
                 offset: -STEP * ZERO as f32,
             },
             shape: vec![width],
-            labels,
+            labels: labels.into(),
             classes: (0..self.classes).map(|class| class.to_string()).collect(),
             subjects: all.clone().map(subject_of).collect(),
             subject_names: (0..people).map(|subject| format!("s{subject}")).collect(),
@@ -225,7 +225,7 @@ mod tests {
         for record in dataset.records().take(4_000) {
             dataset.copy_features(record, &mut x);
             for (i, &x) in x.iter().enumerate() {
-                let cell = &mut sums[dataset.label(record) as usize * 30 + i];
+                let cell = &mut sums[dataset.class(record) as usize * 30 + i];
                 *cell = [
                     cell[0] + 1.0,
                     cell[1] + f64::from(x),

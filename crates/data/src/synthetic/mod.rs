@@ -2,15 +2,19 @@
 
 mod crowd;
 mod gaussian_classes;
+mod kind;
 mod people;
 mod record_count;
 mod silo_world;
+mod subject_regression;
 mod subject_sequences;
 mod subject_worlds;
 
 pub use gaussian_classes::GaussianClasses;
+pub use kind::{SyntheticKind, synthetic_kinds};
 pub use record_count::{RecordCount, RecordLaw};
 pub use silo_world::{PerSilo, SiloWorld};
+pub use subject_regression::RegressionWorld;
 pub use subject_sequences::SequenceWorld;
 pub use subject_worlds::SubjectWorld;
 
@@ -24,6 +28,8 @@ use serde::{Deserialize, Serialize};
 pub enum SyntheticConfig {
     /// People with a distribution of their own: [`SubjectWorld`].
     Subjects(SubjectWorld),
+    /// The same people, about whom a number is predicted: [`RegressionWorld`].
+    SubjectRegression(RegressionWorld),
     /// People who write by a Markov chain of their own: [`SequenceWorld`].
     SubjectSequences(SequenceWorld),
     /// Classes with a centre each and nobody in particular: [`GaussianClasses`].
@@ -38,6 +44,7 @@ impl SyntheticConfig {
     pub fn generate(&self, seed: &Seed) -> Result<Dataset, DataError> {
         match self {
             Self::Subjects(world) => world.generate(seed),
+            Self::SubjectRegression(world) => world.generate(seed),
             Self::SubjectSequences(world) => world.generate(seed),
             Self::GaussianClasses(classes) => classes.generate(seed),
         }
@@ -86,6 +93,13 @@ mod tests {
             (
                 SyntheticConfig::Subjects(world),
                 "9af4e33673f5febc9725b135f46351c6e5a58004d09aa23d9ab2aa642253efa7",
+            ),
+            (
+                SyntheticConfig::SubjectRegression(RegressionWorld {
+                    seed: Some(1),
+                    ..RegressionWorld::new(120)
+                }),
+                "8c1c66c601b02fd5c767f658da8929fed3f863f6d85c63c125e836ed7f8b7eae",
             ),
             (
                 SyntheticConfig::SubjectSequences(SequenceWorld {

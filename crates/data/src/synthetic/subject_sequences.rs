@@ -276,7 +276,7 @@ mod tests {
         for record in dataset.records() {
             dataset.copy_features(record, &mut window);
             let mut tokens: Vec<usize> = window.iter().map(|&token| token as usize).collect();
-            tokens.push(dataset.label(record) as usize);
+            tokens.push(dataset.class(record) as usize);
             for pair in tokens.windows(2) {
                 counts[pair[0] * size + pair[1]] += 1.0;
             }
@@ -331,7 +331,7 @@ mod tests {
         };
         for record in [0, 1, 2, 3, 5, 6] {
             assert_eq!(window(record)[3..], window(record + 1)[..5]);
-            assert_eq!(dataset.label(RecordId(record)), window(record + 1)[5]);
+            assert_eq!(dataset.class(RecordId(record)), window(record + 1)[5]);
         }
         let Features::Tokens(windows) = dataset.features() else {
             panic!("records are windows");

@@ -9,7 +9,7 @@
 //!
 //! Source: the generator in the manner of Suri, Kanani, Marathe, Peterson 2022 (arXiv 2206.03317).
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, defaults};
 use super::silo_world::Places;
 use super::{PerSilo, RecordCount, SiloWorld, check, own_or};
 use crate::{DataError, Dataset, DatasetParts, Features};
@@ -25,22 +25,22 @@ pub struct SubjectWorld {
     /// Subjects who become members or non-members.
     pub subjects: u32,
     /// Records of a subject, training and held-out ones together: a number or a law.
-    #[serde(default = "SubjectWorld::records_per_subject")]
+    #[serde(default = "defaults::records_per_subject")]
     pub records_per_subject: RecordCount,
     /// Further subjects, in the test split: the population.
-    #[serde(default = "SubjectWorld::test_subjects")]
+    #[serde(default = "defaults::test_subjects")]
     pub test_subjects: u32,
     /// Features of a record.
-    #[serde(default = "SubjectWorld::features")]
+    #[serde(default = "defaults::features")]
     pub features: u32,
     /// Classes.
     #[serde(default = "SubjectWorld::classes")]
     pub classes: u32,
     /// Standard deviation of the subjects' means: how far people lie apart.
-    #[serde(default = "SubjectWorld::spread")]
+    #[serde(default = "defaults::spread")]
     pub spread: f64,
     /// Standard deviation of a subject's records about its mean.
-    #[serde(default = "SubjectWorld::within")]
+    #[serde(default = "defaults::within")]
     pub within: f64,
     /// Standard deviation of a subject's shift of every logit: how far people's labels differ.
     #[serde(default = "SubjectWorld::shift")]
@@ -57,23 +57,8 @@ pub struct SubjectWorld {
 }
 
 impl SubjectWorld {
-    const fn records_per_subject() -> RecordCount {
-        RecordCount::Fixed(16)
-    }
-    const fn test_subjects() -> u32 {
-        60
-    }
-    const fn features() -> u32 {
-        20
-    }
     const fn classes() -> u32 {
         5
-    }
-    const fn spread() -> f64 {
-        1.0
-    }
-    const fn within() -> f64 {
-        0.6
     }
     const fn shift() -> f64 {
         2.0
@@ -86,12 +71,12 @@ impl SubjectWorld {
     pub const fn new(subjects: u32) -> Self {
         Self {
             subjects,
-            records_per_subject: Self::records_per_subject(),
-            test_subjects: Self::test_subjects(),
-            features: Self::features(),
+            records_per_subject: defaults::records_per_subject(),
+            test_subjects: defaults::test_subjects(),
+            features: defaults::features(),
             classes: Self::classes(),
-            spread: Self::spread(),
-            within: Self::within(),
+            spread: defaults::spread(),
+            within: defaults::within(),
             shift: Self::shift(),
             label_noise: Self::label_noise(),
             silos: None,
@@ -122,7 +107,7 @@ impl SubjectWorld {
             name: "synthetic subjects".to_owned(),
             features: Features::Floats(drawn.features),
             shape: vec![d],
-            labels: drawn.labels,
+            labels: drawn.labels.into(),
             classes: (0..self.classes).map(|class| class.to_string()).collect(),
             subjects: drawn.people.subjects(),
             subject_names: drawn.people.names(),
@@ -143,6 +128,7 @@ impl SubjectWorld {
             shift: self.shift,
             silos: self.silos.as_ref(),
             shifts: self.classes as usize,
+            extras: 0,
         }
     }
 
@@ -176,7 +162,7 @@ fn argmax(x: &[f64], weights: &[f64], shift: &[f64]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RecordLaw;
+    use crate::{Labels, RecordLaw};
     use primitives::RecordId;
 
     /// Standard deviation of the subjects' means, and of records about them, over all features.
@@ -186,7 +172,7 @@ mod tests {
         let (mut between, mut within, mut cells) = (0.0, 0.0, 0.0);
         for subject in dataset.subjects().subjects() {
             let records = dataset.subjects().records(subject);
-            let (mut x, mut labels) = (Vec::new(), Vec::new());
+            let (mut x, mut labels) = (Vec::new(), Labels::default());
             dataset.gather(records, &mut x, &mut labels);
             for feature in 0..d {
                 let column: Vec<f64> = x
@@ -245,7 +231,7 @@ mod tests {
         clean.copy_features(RecordId(0), &mut x[0]);
         noisy.copy_features(RecordId(0), &mut x[1]);
         assert_eq!(x[0].map(f32::to_bits), x[1].map(f32::to_bits));
-        assert_ne!(clean.label(RecordId(0)), noisy.label(RecordId(0)));
+        assert_ne!(clean.class(RecordId(0)), noisy.class(RecordId(0)));
     }
 
     /// With a label shift, a subject's commonest class covers more of its records than without.
@@ -264,7 +250,7 @@ mod tests {
                 let count = |class| {
                     records
                         .iter()
-                        .filter(|&&r| dataset.label(r) == class)
+                        .filter(|&&r| dataset.class(r) == class)
                         .count()
                 };
                 (0..5).map(count).max().unwrap() as f64 / records.len() as f64
@@ -305,7 +291,7 @@ mod tests {
             let clean = argmax(&x.map(f64::from), &weights, &[0.0; 5]);
             let silo = silos[record.index()].index();
             all[silo] += 1.0;
-            other[silo] += f64::from(u8::from(clean != dataset.label(record)));
+            other[silo] += f64::from(u8::from(clean != dataset.class(record)));
         }
         for silo in 0..3 {
             let share: f64 = other[silo] / all[silo];

@@ -273,7 +273,7 @@ mod tests {
             let labels: Vec<u32> = (0..4).map(|record| record % case.classes as u32).collect();
             let batch = Batch {
                 features: &features,
-                labels: &labels,
+                labels: data::LabelSlice::Classes(&labels),
                 subjects: &[0; 4],
             };
             let mut scores = Vec::new();

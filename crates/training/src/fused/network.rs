@@ -129,15 +129,16 @@ impl Network for FusedNetwork {
         let features = batch
             .features
             .chunks(self.micro_batch * self.architecture.inputs());
-        for (features, labels) in features.zip(batch.labels.chunks(self.micro_batch)) {
-            self.chain.input(labels.len()).copy_from_slice(features);
-            let logits = self.chain.forward(model, labels.len());
-            let logits = logits.chunks_exact(self.architecture.classes());
-            scores.extend(
-                logits
-                    .zip(labels)
-                    .map(|(logits, &label)| loss::score(logits, label)),
-            );
+        let mut begin = 0;
+        for features in features {
+            let rows = features.len() / self.architecture.inputs();
+            self.chain.input(rows).copy_from_slice(features);
+            let outputs = self.chain.forward(model, rows);
+            let outputs = outputs.chunks_exact(self.architecture.outputs());
+            let labels = batch.labels.range(begin..begin + rows);
+            let scored = outputs.zip(labels.iter());
+            scores.extend(scored.map(|(outputs, label)| loss::score(outputs, label)));
+            begin += rows;
         }
         Ok(())
     }
@@ -153,14 +154,14 @@ fn pass(chain: &mut Chain, model: &[f32], batch: &Batch<'_>, part: &Part<'_>) ->
         features.copy_from_slice(&batch.features[at..at + inputs]);
     }
     chain.forward(model, rows);
-    let (logits, gradient) = chain.output();
-    let classes = logits.len() / rows;
-    let logits = logits
-        .chunks_exact(classes)
-        .zip(gradient.chunks_exact_mut(classes));
+    let (outputs, gradient) = chain.output();
+    let width = outputs.len() / rows;
+    let outputs = outputs
+        .chunks_exact(width)
+        .zip(gradient.chunks_exact_mut(width));
     let mut total = 0.0;
-    for ((&row, &weight), (logits, gradient)) in part.rows.iter().zip(part.before).zip(logits) {
-        total += loss::gradient(logits, batch.labels[row as usize], weight, gradient);
+    for ((&row, &weight), (outputs, gradient)) in part.rows.iter().zip(part.before).zip(outputs) {
+        total += loss::gradient(outputs, batch.labels.at(row as usize), weight, gradient);
     }
     chain.backward(model, rows);
     total

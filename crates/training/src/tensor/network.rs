@@ -14,6 +14,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
+use data::LabelSlice;
 
 /// Rows that go through at once.
 const ROWS: usize = 256;
@@ -50,7 +51,7 @@ impl<B: AutodiffBackend> TensorNetwork<B> {
         }
     }
 
-    /// The logits of some rows of features, and the tape of how they came about.
+    /// The outputs of some rows of features, and the tape of how they came about.
     fn forward(&self, model: &[f32], features: Vec<f32>, rows: usize) -> (Tensor<B, 2>, Tape<B>) {
         let data = TensorData::new(features, [rows, self.architecture.inputs()]);
         let mut x = Tensor::from_inner(Tensor::from_data(data, &self.device));
@@ -71,20 +72,33 @@ impl<B: AutodiffBackend> TensorNetwork<B> {
         let (rows, inputs) = (part.rows.len(), self.architecture.inputs());
         let of_row = |&row: &u32| &batch.features[row as usize * inputs..][..inputs];
         let features = part.rows.iter().flat_map(of_row).copied().collect();
-        let (logits, tape) = self.forward(model, features, rows);
-        let labels = part
-            .rows
-            .iter()
-            .map(|&row| i64::from(batch.labels[row as usize]))
-            .collect();
-        let labels = TensorData::new::<i64, _>(labels, [rows, 1]);
-        let labels = Tensor::<B, 2, Int>::from_data(labels, &self.device);
-        let losses = -log_softmax(logits, 1).gather(1, labels);
+        let (outputs, tape) = self.forward(model, features, rows);
+        let losses = self.losses(outputs, batch.labels, part.rows);
         let weights = TensorData::new(part.before.to_vec(), [rows, 1]);
         let weights = Tensor::from_inner(Tensor::from_data(weights, &self.device));
         let total = floats(losses.clone().inner().reshape([rows]));
         let gradients = tape.backward(&(losses * weights).sum());
         (gradients, total.into_iter().map(f64::from).sum())
+    }
+
+    /// The loss of every row, given its outputs. Shape: `[rows, 1]`.
+    fn losses(&self, outputs: Tensor<B, 2>, labels: LabelSlice<'_>, rows: &[u32]) -> Tensor<B, 2> {
+        match labels {
+            LabelSlice::Classes(classes) => {
+                let of_row = |&row: &u32| i64::from(classes[row as usize]);
+                let classes = rows.iter().map(of_row).collect();
+                let classes = TensorData::new::<i64, _>(classes, [rows.len(), 1]);
+                let classes = Tensor::<B, 2, Int>::from_data(classes, &self.device);
+                -log_softmax(outputs, 1).gather(1, classes)
+            }
+            LabelSlice::Targets(targets) => {
+                let targets: Vec<f32> = rows.iter().map(|&row| targets[row as usize]).collect();
+                let targets = TensorData::new(targets, [rows.len(), 1]);
+                let targets = Tensor::from_inner(Tensor::from_data(targets, &self.device));
+                let errors: Tensor<B, 2> = outputs - targets;
+                errors.clone() * errors
+            }
+        }
     }
 
     /// Where the parameters of each layer that learns end.
@@ -218,15 +232,19 @@ where
     ) -> Result<(), NetworkError> {
         check(&self.architecture, batch, &[model])?;
         let features = batch.features.chunks(ROWS * self.architecture.inputs());
-        for (features, labels) in features.zip(batch.labels.chunks(ROWS)) {
-            let (logits, _) = self.forward(model, features.to_vec(), labels.len());
-            let logits = floats(logits.inner().reshape([-1]));
-            let logits = logits.chunks_exact(self.architecture.classes());
+        let mut begin = 0;
+        for features in features {
+            let rows = features.len() / self.architecture.inputs();
+            let (outputs, _) = self.forward(model, features.to_vec(), rows);
+            let outputs = floats(outputs.inner().reshape([-1]));
+            let outputs = outputs.chunks_exact(self.architecture.outputs());
+            let labels = batch.labels.range(begin..begin + rows);
             scores.extend(
-                logits
-                    .zip(labels)
-                    .map(|(logits, &label)| score(logits, label)),
+                outputs
+                    .zip(labels.iter())
+                    .map(|(outputs, label)| score(outputs, label)),
             );
+            begin += rows;
         }
         Ok(())
     }

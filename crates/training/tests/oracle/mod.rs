@@ -5,6 +5,7 @@ mod layers;
 use burn::backend::flex::FlexDevice;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
+use data::Label;
 use layers::{B, Parameters, forward};
 use siloscope_training::{Architecture, Batch, ClipStyle, Clipping, LayerSpec};
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub(crate) fn gradient(
     model: &Architecture,
     weights: &[f32],
     features: &[f32],
-    label: u32,
+    label: Label,
 ) -> (Vec<f64>, f64) {
     let vector = |values: &[f32]| {
         Tensor::<B, 1>::from_data(
@@ -31,8 +32,13 @@ pub(crate) fn gradient(
         forward(layer, x, &mut parameters)
     });
     assert_eq!(parameters.read, weights.len(), "every parameter is read");
-    let log = log_softmax(logits.reshape([1, model.classes()]), 1);
-    let loss = -log.narrow(1, label as usize, 1).sum();
+    let loss = match label {
+        Label::Class(class) => {
+            let log = log_softmax(logits.reshape([1, model.outputs()]), 1);
+            -log.narrow(1, class as usize, 1).sum()
+        }
+        Label::Target(target) => (logits - target).powi_scalar(2).sum(),
+    };
     let value = f64::from(loss.clone().into_scalar());
     let mut gradients = loss.backward();
     let gradient = leaf
@@ -82,7 +88,7 @@ pub(crate) fn clipped_sum(
         clipped
     };
     let mut by_subject: BTreeMap<u32, Vec<Vec<f64>>> = BTreeMap::new();
-    for (i, &label) in batch.labels.iter().enumerate() {
+    for (i, label) in batch.labels.iter().enumerate() {
         let features = &batch.features[i * model.inputs()..][..model.inputs()];
         let (record, _) = gradient(model, weights, features, label);
         by_subject
