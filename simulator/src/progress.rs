@@ -43,9 +43,6 @@ struct Trainings {
     all: usize,
 }
 
-/// What a bar shows beside its message on the silos of a network.
-const SILOS: &str = "{bar:24} {msg} · {prefix} · {eta} left";
-
 impl Progress {
     /// Nothing is shown before the first call.
     pub fn new(output: OutputArgs) -> Self {
@@ -88,7 +85,7 @@ impl Progress {
             return;
         }
         let bar = ProgressBar::new(u64::from(rounds))
-            .with_style(style("{bar:24} {msg} · {eta} left"))
+            .with_style(style("{bar:24}"))
             .with_position(u64::from(done));
         bar.reset_eta();
         self.bar = Some(bar);
@@ -110,6 +107,7 @@ impl Progress {
             Some(bar) => {
                 bar.set_message(line);
                 bar.set_position(u64::from(figures.round));
+                restyle(bar);
             }
             None => self.say(&line),
         }
@@ -134,6 +132,7 @@ impl Progress {
             Some(bar) => {
                 bar.set_message(line);
                 bar.set_position(done as u64);
+                restyle(bar);
             }
             None => self.say(&line),
         }
@@ -144,10 +143,8 @@ impl Progress {
         let Some(bar) = &self.bar else {
             return;
         };
-        if bar.prefix().is_empty() {
-            bar.set_style(style(SILOS));
-        }
         bar.set_prefix(members.to_string());
+        restyle(bar);
     }
 
     /// Rounds are over.
@@ -168,6 +165,22 @@ impl Progress {
             Ok(())
         }
     }
+}
+
+/// Shows what there is to show: the last round, what the silos of a network are doing, and, once something is done, the time
+/// that is left.
+fn restyle(bar: &ProgressBar) {
+    let (round, silos) = (!bar.message().is_empty(), !bar.prefix().is_empty());
+    let parts = [
+        (round, "{msg}"),
+        (silos, "{prefix}"),
+        (round && bar.position() > 0, "{eta} left"),
+    ];
+    let shown: Vec<&str> = parts
+        .iter()
+        .filter_map(|&(is_there, part)| is_there.then_some(part))
+        .collect();
+    bar.set_style(style(&format!("{{bar:24}} {}", shown.join(" · "))));
 }
 
 fn style(template: &str) -> ProgressStyle {
