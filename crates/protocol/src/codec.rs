@@ -15,7 +15,7 @@
 //! Reading is strict: a frame must use all of its bytes, chunks come in order and once, a vector is as long as
 //! was said and no longer than the reader allows, and one frame that is none of this ends the stream.
 
-use crate::compression::{Compression, Format, Values, shuffle, unshuffle};
+use crate::compression::{Compression, Format, Values, shuffle, unshuffle, write_words};
 use crate::{Frame, ToCoordinator, ToSilo};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use primitives::ModelVector;
@@ -23,6 +23,7 @@ use secure_sum::RingVector;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::mem;
+use std::ops::Range;
 
 /// Values of a full chunk.
 pub const CHUNK_VALUES: usize = 1 << 18;
@@ -100,10 +101,11 @@ pub enum Slot<'a> {
 }
 
 impl Slot<'_> {
-    fn take(self) -> Values {
+    /// The vector, which a whole cohort may share.
+    fn take(self) -> Vector {
         match self {
-            Self::Floats(model) => Values::Floats(mem::take(model).into_vec()),
-            Self::Words(summand) => Values::Words(mem::take(summand).into_vec()),
+            Self::Floats(model) => Vector::Floats(mem::take(model)),
+            Self::Words(summand) => Vector::Words(mem::take(summand)),
         }
     }
 
@@ -199,11 +201,35 @@ struct Outline {
 #[derive(Debug)]
 pub struct Frames {
     head: Option<Frame>,
-    vector: Values,
+    vector: Vector,
     format: Format,
     zstd: bool,
     /// Chunks made so far.
     chunks: usize,
+}
+
+/// The vector of a message on its way out.
+#[derive(Debug)]
+enum Vector {
+    Floats(ModelVector),
+    Words(RingVector),
+}
+
+impl Vector {
+    fn len(&self) -> usize {
+        match self {
+            Self::Floats(model) => model.len(),
+            Self::Words(summand) => summand.len(),
+        }
+    }
+
+    /// Appends the values of one chunk to `bytes`.
+    fn write(&self, format: Format, range: Range<usize>, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Floats(model) => format.write(&model.as_slice()[range], bytes),
+            Self::Words(summand) => write_words(&summand.as_slice()[range], bytes),
+        }
+    }
 }
 
 /// Writes `message` as frames. What the iterator holds is the message's own vector, and one frame at a time.
@@ -212,7 +238,7 @@ pub struct Frames {
 /// If the message's vector is longer than [`MAX_VALUES`], or the rest of it larger than a frame.
 pub fn encode<M: Message>(mut message: M, compression: Compression) -> Result<Frames, CodecError> {
     let compression = M::compression(compression);
-    let (mut vector, mut outline) = (Values::empty(Format::Full), None);
+    let (mut vector, mut outline) = (Vector::Floats(ModelVector::default()), None);
     if let Some(slot) = message.vector() {
         let format = slot.format(compression);
         vector = slot.take();

@@ -8,7 +8,6 @@
 //! Half precision and 8-bit integers change numbers, and so belong to the plan. `zstd` changes none.
 
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 
 /// How updates travel. Models always travel exactly, and under the same `zstd`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +77,7 @@ pub(crate) enum Format {
     Ring,
 }
 
-/// The values of a vector that travels.
+/// The values of a vector that arrives.
 #[derive(Clone, Debug)]
 pub(crate) enum Values {
     Floats(Vec<f32>),
@@ -107,16 +106,6 @@ impl Values {
             Self::Floats(floats) if floats.capacity() == 0 => floats.reserve_exact(values),
             Self::Words(words) if words.capacity() == 0 => words.reserve_exact(values),
             Self::Floats(_) | Self::Words(_) => {}
-        }
-    }
-
-    /// Appends the values of one chunk to `bytes`.
-    pub(crate) fn write(&self, format: Format, range: Range<usize>, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Floats(values) => format.write(&values[range], bytes),
-            Self::Words(words) => {
-                bytes.extend(words[range].iter().flat_map(|word| word.to_le_bytes()));
-            }
         }
     }
 
@@ -154,10 +143,8 @@ impl Format {
     /// Appends `values` to `bytes`.
     pub(crate) fn write(self, values: &[f32], bytes: &mut Vec<u8>) {
         match self {
-            Self::Full | Self::Ring => {
-                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-            }
-            Self::Half => bytes.extend(values.iter().flat_map(|&value| half(value).to_le_bytes())),
+            Self::Full | Self::Ring => put(values, f32::to_le_bytes, bytes),
+            Self::Half => put(values, |value| half(value).to_le_bytes(), bytes),
             Self::Byte => {
                 let scales = values.chunks(BLOCK).map(scale);
                 bytes.extend(scales.flat_map(f32::to_le_bytes));
@@ -195,6 +182,27 @@ impl Format {
                 }
             }
         }
+    }
+}
+
+/// Appends integers modulo 2³² to `bytes`.
+pub(crate) fn write_words(words: &[u32], bytes: &mut Vec<u8>) {
+    put(words, u32::to_le_bytes, bytes);
+}
+
+/// Appends what `write` makes of each value. In blocks of a known length this is a copy of memory where the machine is
+/// little-endian; byte after byte it would take as long as sending them.
+fn put<T: Copy, const WIDTH: usize>(
+    values: &[T],
+    write: impl Fn(T) -> [u8; WIDTH],
+    bytes: &mut Vec<u8>,
+) {
+    let mut written = [[0; WIDTH]; 1024];
+    for values in values.chunks(written.len()) {
+        for (written, &value) in written.iter_mut().zip(values) {
+            *written = write(value);
+        }
+        bytes.extend_from_slice(written[..values.len()].as_flattened());
     }
 }
 

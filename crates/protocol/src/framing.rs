@@ -11,6 +11,7 @@
 //! the limit is refused as soon as the header is complete, and memory is taken only as payload bytes
 //! really arrive, so that a peer which promises a gigabyte and sends ten bytes costs ten bytes.
 
+use bytes::Bytes;
 use std::mem;
 
 /// What every frame begins with.
@@ -23,9 +24,12 @@ pub const FRAMING_VERSION: u16 = 2;
 /// Bytes in front of every payload.
 pub const HEADER_BYTES: usize = 10;
 
-/// A piece of a message, without its header.
+/// Memory that is taken for a payload when its first byte arrives, at most; it grows fourfold from there.
+const FIRST_ROOM: usize = 1 << 16;
+
+/// A piece of a message, without its header. A copy shares the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame(Vec<u8>);
+pub struct Frame(Bytes);
 
 /// Bytes that are no frame of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +67,7 @@ impl Frame {
     /// If the payload is longer than a length field can say (4 GiB).
     pub fn try_new(payload: Vec<u8>) -> Result<Self, FrameError> {
         match u32::try_from(payload.len()) {
-            Ok(_) => Ok(Self(payload)),
+            Ok(_) => Ok(Self(payload.into())),
             Err(_) => Err(FrameError::TooLarge {
                 bytes: payload.len() as u64,
                 limit: u32::MAX,
@@ -74,6 +78,11 @@ impl Frame {
     /// What it carries.
     pub fn payload(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What it carries, to be handed on without a copy.
+    pub fn into_payload(self) -> Bytes {
+        self.0
     }
 
     /// Bytes on the wire, header included.
@@ -173,13 +182,18 @@ impl FrameReader {
                     };
                 }
                 ReaderState::Payload { length, bytes } => {
-                    bytes.extend_from_slice(take(input, *length - bytes.len()));
+                    let part = take(input, *length - bytes.len());
+                    if bytes.capacity() < bytes.len() + part.len() {
+                        let room = (4 * bytes.capacity()).max(FIRST_ROOM).min(*length);
+                        bytes.reserve_exact(room.max(bytes.len() + part.len()) - bytes.len());
+                    }
+                    bytes.extend_from_slice(part);
                     if bytes.len() < *length {
                         return Ok(None);
                     }
                     let payload = mem::take(bytes);
                     self.state = EMPTY_HEADER;
-                    return Ok(Some(Frame(payload)));
+                    return Ok(Some(Frame(payload.into())));
                 }
             }
         }
@@ -282,7 +296,7 @@ mod tests {
             payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..6),
             cuts in prop::collection::vec(1usize..30, 0..40),
         ) {
-            let frames: Vec<_> = payloads.into_iter().map(Frame).collect();
+            let frames: Vec<_> = payloads.into_iter().map(|payload| Frame(payload.into())).collect();
             let wire: Vec<u8> = frames.iter().flat_map(Frame::to_wire).collect();
             let mut reader = FrameReader::new(64);
             let mut read = Vec::new();

@@ -6,21 +6,26 @@
 //!
 //! Both ends have a thread and a runtime of their own, as two processes would, on loopback. *link*: a model of 32-bit
 //! values is encoded into frames, sent, cut out of the stream, decoded and put together. *quinn*: writes of 1 MiB, and
-//! whatever arrives is dropped. The two take turns; the ratio is that of the medians.
+//! whatever arrives is dropped; once as quinn does it without being told, and once with the datagrams, the first congestion
+//! window and the socket buffers that the link has on loopback. They take turns; ratios are those of medians.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
 use primitives::{ModelVector, Round, SiloId};
 use protocol::{Compression, MessageReader, Task, ToSilo, encode};
+use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Endpoint, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+};
 use rustls::pki_types::PrivateKeyDer;
 use siloscope_transport::Link;
 use siloscope_transport::quic::{
     Authority, Credentials, Limits, Listener, Peer, Term, Visit, dial,
 };
+use socket2::SockRef;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -34,14 +39,19 @@ fn main() {
         .map(|i| i as f32)
         .collect::<Vec<_>>()
         .into();
-    let (mut link, mut quinn) = (Vec::new(), Vec::new());
+    let (mut link, mut quinn, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..repeats {
         link.push(rate(mebibytes, over_link(&model)));
-        quinn.push(rate(mebibytes, over_quinn(mebibytes)));
+        quinn.push(rate(mebibytes, over_quinn(mebibytes, false)));
+        tuned.push(rate(mebibytes, over_quinn(mebibytes, true)));
     }
-    println!("link  {link:7.0?} MiB/s, median {:.0}", median(&mut link));
-    println!("quinn {quinn:7.0?} MiB/s, median {:.0}", median(&mut quinn));
-    println!("ratio {:.2}", median(&mut link) / median(&mut quinn));
+    let of_link = median(&mut link);
+    println!("link          {link:7.0?} MiB/s, median {of_link:.0}");
+    for (name, mut rates) in [("quinn", quinn), ("quinn, tuned", tuned)] {
+        let median = median(&mut rates);
+        let ratio = of_link / median;
+        println!("{name:13} {rates:7.0?} MiB/s, median {median:.0}; link to it {ratio:.2}");
+    }
 }
 
 fn rate(mebibytes: usize, time: Duration) -> f64 {
@@ -61,6 +71,9 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 const HERE: &str = "127.0.0.1:0";
+
+/// The largest datagrams of a link.
+const DATAGRAM: u16 = 6500;
 
 /// From the first byte that the coordinator encodes to the silo's whole model.
 fn over_link(model: &ModelVector) -> Duration {
@@ -121,8 +134,24 @@ fn over_link(model: &ModelVector) -> Duration {
     ended - server.join().unwrap()
 }
 
+/// A plain endpoint, or one with the socket of a link.
+fn endpoint(server: Option<ServerConfig>, tuned: bool) -> Endpoint {
+    let socket = UdpSocket::bind(HERE).unwrap();
+    let mut config = EndpointConfig::default();
+    if tuned {
+        SockRef::from(&socket)
+            .set_recv_buffer_size(4 * MIB)
+            .unwrap();
+        SockRef::from(&socket)
+            .set_send_buffer_size(4 * MIB)
+            .unwrap();
+        config.max_udp_payload_size(DATAGRAM).unwrap();
+    }
+    Endpoint::new(config, server, socket, Arc::new(TokioRuntime)).unwrap()
+}
+
 /// From the first byte that the server writes to the last that the client reads.
-fn over_quinn(mebibytes: usize) -> Duration {
+fn over_quinn(mebibytes: usize, tuned: bool) -> Duration {
     let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = signed.cert.der().clone();
     let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
@@ -146,6 +175,14 @@ fn over_quinn(mebibytes: usize) -> Duration {
         .stream_receive_window(window)
         .receive_window(window)
         .send_window(8 << 20);
+    if tuned {
+        let mut congestion = CubicConfig::default();
+        congestion.initial_window(8 << 20);
+        transport
+            .initial_mtu(DATAGRAM)
+            .mtu_discovery_config(None)
+            .congestion_controller_factory(Arc::new(congestion));
+    }
     let transport = Arc::new(transport);
     let mut server =
         ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(server).unwrap()));
@@ -156,7 +193,7 @@ fn over_quinn(mebibytes: usize) -> Duration {
     let (address, at) = mpsc::channel::<SocketAddr>();
     let server = std::thread::spawn(move || {
         block_on(async {
-            let endpoint = Endpoint::server(server, HERE.parse().unwrap()).unwrap();
+            let endpoint = endpoint(Some(server), tuned);
             address.send(endpoint.local_addr().unwrap()).unwrap();
             let connection = endpoint.accept().await.unwrap().await.unwrap();
             let (mut send, mut receive) = connection.accept_bi().await.unwrap();
@@ -172,7 +209,7 @@ fn over_quinn(mebibytes: usize) -> Duration {
         })
     });
     let ended = block_on(async {
-        let endpoint = Endpoint::client(HERE.parse().unwrap()).unwrap();
+        let endpoint = endpoint(None, tuned);
         let connecting = endpoint.connect_with(client, at.recv().unwrap(), "localhost");
         let connection = connecting.unwrap().await.unwrap();
         let (mut send, mut receive) = connection.open_bi().await.unwrap();

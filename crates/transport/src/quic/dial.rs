@@ -3,7 +3,7 @@
 use super::limits::INTRODUCTION;
 use super::{Credentials, Farewell, Limits, Parting, Peer, QuicLink, Why, tls};
 use primitives::Digest;
-use quinn::{ConnectError, Endpoint};
+use quinn::ConnectError;
 use rustls::pki_types::CertificateDer;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -45,12 +45,13 @@ pub async fn dial_speaking(
     limits: Limits,
 ) -> Result<QuicLink, Parting> {
     let broken = |error: &dyn std::fmt::Display| Parting::Broken(error.to_string());
-    let config = tls::client(credentials, version, &limits).map_err(|error| broken(&error))?;
+    let config = tls::client(credentials, version, &limits, address.ip().is_loopback())
+        .map_err(|error| broken(&error))?;
     let here: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    let endpoint = Endpoint::client(here).map_err(|error| broken(&error))?;
+    let endpoint = tls::endpoint(here, None).map_err(|error| broken(&error))?;
     let server = Peer::Coordinator.dns_name(credentials.federation());
     let connecting = endpoint
         .connect_with(config, address, &server)

@@ -24,6 +24,15 @@ pub(super) const FRAMES_AHEAD: usize = 2;
 /// Bytes that QUIC keeps for the reader, or keeps until the peer has them, on each connection.
 pub(super) const WINDOW: u32 = 8 << 20;
 
+/// The largest datagram that a path is tried with. Ethernet carries 1452 bytes of QUIC, jumbo frames and loopback more, and
+/// what a packet costs hardly depends on its size. Ten of these, which QUIC hands over at once, are the most that the
+/// system takes (64 KiB). A path that loses such packets is found out by probes, which carry nothing.
+pub(super) const DATAGRAM: u16 = 6500;
+
+/// Bytes that the system keeps until the socket is read, if it allows so many. Whole cohorts answer at once, each with a
+/// window, and what finds no room is lost and sent again.
+pub(super) const SOCKET_BUFFER: usize = 4 << 20;
+
 /// How long a handshake, and the silo's first words after it, may take.
 pub(super) const INTRODUCTION: Duration = Duration::from_secs(10);
 

@@ -6,8 +6,10 @@
 use super::limits::FRAMES_AHEAD;
 use super::{Farewell, Limits, Parting, Why};
 use crate::{Link, LinkError};
+use bytes::Bytes;
 use protocol::{Frame, FrameReader};
-use quinn::{Connection, Endpoint, RecvStream, SendStream};
+use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use std::mem;
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +21,9 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 /// How long an end that was told that nothing more comes waits to be told why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Packets' worth of bytes that are taken from QUIC at once.
+const PIECES: usize = 32;
 
 /// One end of a QUIC connection between the coordinator and a silo.
 ///
@@ -126,8 +131,10 @@ impl QuicLink {
     pub async fn quiet(mut self) {
         self.outgoing = None;
         let quiet = async {
-            self.shared.connection.closed().await;
-            if let Some(endpoint) = &self.endpoint {
+            let end = self.shared.connection.closed().await;
+            // Whoever was told has nothing left to tell.
+            let told = matches!(end, ConnectionError::ApplicationClosed(_));
+            if let Some(endpoint) = self.endpoint.as_ref().filter(|_| !told) {
                 endpoint.wait_idle().await;
             }
         };
@@ -287,11 +294,10 @@ async fn write(
 ) {
     while let Some(frame) = queued.recv().await {
         let bytes = frame.wire_len();
-        let written = async {
-            stream.write_all(&frame.header()).await?;
-            stream.write_all(frame.payload()).await
-        };
-        if written.await.is_err() {
+        // QUIC keeps the payload itself until the other end has it, not a copy.
+        let header = Bytes::copy_from_slice(&frame.header());
+        let mut parts = [header, frame.into_payload()];
+        if stream.write_all_chunks(&mut parts).await.is_err() {
             break;
         }
         shared.waiting.fetch_sub(bytes, Ordering::Relaxed);
@@ -327,17 +333,18 @@ async fn frames(
     let misconduct =
         |error: protocol::FrameError| Farewell::new(Why::Misconduct, error.to_string());
     let mut reader = FrameReader::new(shared.limits.frame_bytes);
-    while let Ok(Some(chunk)) = stream.read_chunk(usize::MAX, true).await {
-        let mut bytes = &chunk.bytes[..];
-        while !bytes.is_empty() {
-            let Some(frame) = reader.read(&mut bytes).map_err(misconduct)? else {
-                break;
-            };
-            shared.charge(&frame)?;
-            if arrived.send(frame).await.is_err() {
-                return Ok(());
+    let mut pieces = [const { Bytes::new() }; PIECES];
+    while let Ok(Some(filled)) = stream.read_chunks(&mut pieces).await {
+        for piece in &mut pieces[..filled] {
+            let piece = mem::take(piece);
+            let mut bytes = &piece[..];
+            while let Some(frame) = reader.read(&mut bytes).map_err(misconduct)? {
+                shared.charge(&frame)?;
+                if arrived.send(frame).await.is_err() {
+                    return Ok(());
+                }
+                shared.bell.notify_one();
             }
-            shared.bell.notify_one();
         }
     }
     Ok(())

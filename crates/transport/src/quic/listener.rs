@@ -4,7 +4,7 @@ use super::credentials::holder;
 use super::limits::INTRODUCTION;
 use super::{Credentials, Farewell, KeyError, Limits, Parting, Peer, QuicLink, Why, tls};
 use primitives::SiloId;
-use quinn::{Connection, Endpoint, Incoming};
+use quinn::{Connecting, Connection, ConnectionError, Endpoint, ServerConfig};
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -81,12 +81,18 @@ impl Listener {
         if credentials.peer() != Peer::Coordinator {
             return Err(ListenError::NotTheCoordinator(credentials.peer()));
         }
-        let config = tls::server(credentials, &limits)?;
-        let endpoint = Endpoint::server(config, address)
+        let [elsewhere, here] = tls::server(credentials, &limits)?;
+        let endpoint = tls::endpoint(address, Some(elsewhere))
             .map_err(|source| ListenError::Bind { address, source })?;
         let (sender, visits) = mpsc::channel(VISITS);
         let bell = Arc::new(Notify::new());
-        tokio::spawn(accept(endpoint.clone(), limits, sender, Arc::clone(&bell)));
+        tokio::spawn(accept(
+            endpoint.clone(),
+            Arc::new(here),
+            limits,
+            sender,
+            Arc::clone(&bell),
+        ));
         Ok(Self {
             endpoint,
             visits,
@@ -121,6 +127,7 @@ impl Listener {
 
 async fn accept(
     endpoint: Endpoint,
+    here: Arc<ServerConfig>,
     limits: Limits,
     visits: mpsc::Sender<Visit>,
     bell: Arc<Notify>,
@@ -137,9 +144,14 @@ async fn accept(
             continue;
         }
         let (visits, bell) = (visits.clone(), Arc::clone(&bell));
+        let address = incoming.remote_address();
+        let here = address.ip().is_loopback().then(|| Arc::clone(&here));
         tokio::spawn(async move {
-            let address = incoming.remote_address();
-            let visit = match introduce(incoming, limits, Arc::clone(&bell)).await {
+            let connecting = match here {
+                Some(config) => incoming.accept_with(config),
+                None => incoming.accept(),
+            };
+            let visit = match introduce(connecting, address, limits, Arc::clone(&bell)).await {
                 Ok(arrival) => Visit::Arrived(arrival),
                 Err(parting) => Visit::TurnedAway { address, parting },
             };
@@ -153,14 +165,12 @@ async fn accept(
 
 /// The handshake, and the stream that the silo opens.
 async fn introduce(
-    incoming: Incoming,
+    connecting: Result<Connecting, ConnectionError>,
+    address: SocketAddr,
     limits: Limits,
     bell: Arc<Notify>,
 ) -> Result<Arrival, Parting> {
-    let address = incoming.remote_address();
-    let connecting = incoming
-        .accept()
-        .map_err(|error| Parting::of(&error, None))?;
+    let connecting = connecting.map_err(|error| Parting::of(&error, None))?;
     let connection = tokio::time::timeout(INTRODUCTION, connecting)
         .await
         .map_err(|_| Parting::Silent)?
