@@ -158,6 +158,9 @@ impl Silo {
 
     /// Takes in that there is a link to the coordinator: at the start, and after every new connection.
     pub fn handle_connected(&mut self) {
+        if let Some(summing) = &mut self.summing {
+            summing.handle_connected();
+        }
         let SiloPlan { silo, digest, .. } = self.plan;
         let join = Join {
             version: PROTOCOL_VERSION,

@@ -137,9 +137,13 @@ pub struct RunArgs {
     /// The run.
     #[command(flatten)]
     pub make: MakeArgs,
-    /// Where the silos are: in this process, or each in a process of its own on this machine
+    /// Where the silos are: in this process, or in processes of their own on this machine
     #[arg(long, value_enum, default_value = "memory")]
     pub transport: TransportArg,
+    /// How many processes the silos are spread over with `--transport quic`; up to eight silos have one each, more share as
+    /// many as there are cores
+    #[arg(long, value_name = "COUNT")]
+    pub processes: Option<NonZeroU32>,
     /// SCENARIO is a task of a sweep, as TASKS.json:INDEX or TASKS.json:ID; it is run where its list lies
     #[arg(long, conflicts_with_all = ["set", "out", "transport"])]
     pub task: bool,
@@ -359,6 +363,10 @@ pub struct ServeSettings {
     /// The host:port to write there instead of this host's own (repeatable)
     #[arg(long, value_name = "HOST:PORT", requires = "rendezvous")]
     pub advertise: Vec<String>,
+    /// Let in no certificate whose SHA-256 this file names, one a line; it is read again whenever a silo comes
+    #[arg(long, value_name = "FILE")]
+    #[serde(default)]
+    pub deny: Option<PathBuf>,
     /// Show rounds, silos, bytes and the worst-off subject's epsilon at http://ADDR/metrics, for Prometheus
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,
@@ -377,6 +385,7 @@ impl ServeSettings {
         Ok(Self {
             keys: absolute(&self.keys)?,
             rendezvous: self.rendezvous.as_ref().map(absolute).transpose()?,
+            deny: self.deny.as_ref().map(absolute).transpose()?,
             ..self.clone()
         })
     }
@@ -404,9 +413,9 @@ pub struct JoinArgs {
     /// What is run; it must be the coordinator's scenario.
     #[command(flatten)]
     pub scenario: ScenarioArgs,
-    /// Which silo: its number or its name
-    #[arg(long, value_name = "SILO")]
-    pub silo: String,
+    /// Which silo: its number or its name; given several times, one process holds them all
+    #[arg(long, value_name = "SILO", required = true)]
+    pub silo: Vec<String>,
     /// The folder with this silo's keys, or the one above it
     #[arg(long, value_name = "DIR")]
     pub keys: PathBuf,
@@ -419,7 +428,7 @@ pub struct JoinArgs {
     )]
     pub server: Option<String>,
     /// Admit no other certificate than the one with this SHA-256, which `serve` prints
-    #[arg(long, value_name = "HEX", requires = "server", value_parser = fingerprint)]
+    #[arg(long, value_name = "HEX", requires = "server", value_parser = crate::keys::fingerprint)]
     pub fingerprint: Option<Digest>,
     /// Wait for the file that `serve --rendezvous` writes, and go where it says
     #[arg(long, value_name = "FILE")]
@@ -446,11 +455,6 @@ impl JoinArgs {
     pub const fn patience(&self) -> Duration {
         Duration::from_secs(self.patience as u64)
     }
-}
-
-fn fingerprint(text: &str) -> Result<Digest, String> {
-    Digest::try_from(text.replace(':', "").to_lowercase())
-        .map_err(|_| "give the 64 hexadecimal digits that `siloscope serve` prints".to_owned())
 }
 
 /// What to do with keys.

@@ -437,7 +437,7 @@ impl Federation {
 fn restored(plan: &SiloPlan, checkpoint: SiloCheckpoint, sums: Option<(SumPlan, Seed)>) -> Silo {
     let silo = Silo::restore(plan.clone(), Box::new(OpenGate), checkpoint);
     match sums {
-        Some((sums, seed)) => silo.with_sums(sums, seed),
+        Some((sums, seed)) => silo.with_sums(sums, seed, seed),
         None => silo,
     }
 }

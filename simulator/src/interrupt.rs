@@ -29,7 +29,7 @@ impl Interrupt {
     }
 
     /// Asks for it; says whether it was asked for before.
-    fn ask(&self) -> bool {
+    pub fn ask(&self) -> bool {
         let before = self.0.yes.swap(true, Ordering::Relaxed);
         self.0.bell.notify_waiters();
         before

@@ -10,9 +10,9 @@ use crate::args::{KeysAddArgs, KeysCommand, KeysInitArgs, KeysShowArgs, OutputAr
 use crate::commands::print_json;
 use crate::exit::{Exit, Failure};
 use crate::progress::print;
-use primitives::SiloId;
+use primitives::{Digest, SiloId};
 use serde_json::json;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -36,10 +36,11 @@ fn init(args: &KeysInitArgs, output: OutputArgs) -> Result<Exit, Failure> {
         args.silos.get(),
         Term::days_from_now(args.days.get()),
     )?;
+    settle(&args.keys)?;
     shown(&args.keys, "keys-init", output)
 }
 
-/// Makes the keys of a new federation in `folder`, which is not there yet.
+/// Makes the keys of a new federation in `folder`, which is not there yet. A power cut may take them.
 ///
 /// # Errors
 /// If it is there, or the system refuses.
@@ -77,6 +78,7 @@ fn add(args: &KeysAddArgs, output: OutputArgs) -> Result<Exit, Failure> {
         .issue(peer, Term::days_from_now(args.days.get()))
         .map_err(Failure::run)?;
     hand_over(&args.keys, peer, &certificate, &issued)?;
+    settle(&folder)?;
     shown(&folder, "keys-add", output)
 }
 
@@ -213,10 +215,23 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
             .create_new(true)
             .mode(0o600)
             .open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        file.write_all(text.as_bytes())
     };
     write().map_err(|error| io_failure("write", path, &error))
+}
+
+/// Waits until a folder is on disk with all that is in it.
+fn settle(folder: &Path) -> Result<(), Failure> {
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+    let entries = fs::read_dir(folder).map_err(|error| io_failure("list", folder, &error))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            settle(&path)?;
+        } else {
+            sync(&path).map_err(|error| io_failure("write", &path, &error))?;
+        }
+    }
+    sync(folder).map_err(|error| io_failure("write", folder, &error))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -266,6 +281,17 @@ pub fn peer(text: &str) -> Result<Peer, String> {
             .map(Peer::Silo)
             .map_err(|_| "give coordinator, or a silo as 3 or silo-3".to_owned()),
     }
+}
+
+/// A certificate's SHA-256 as `serve` and `keys show` print it, or with colons.
+///
+/// # Errors
+/// If it is none.
+pub fn fingerprint(text: &str) -> Result<Digest, String> {
+    Digest::try_from(text.replace(':', "").to_lowercase()).map_err(|_| {
+        "give the 64 hexadecimal digits that `siloscope serve` and `siloscope keys show` print"
+            .to_owned()
+    })
 }
 
 /// A silo on the command line, by number or by the name of its keys.

@@ -220,7 +220,7 @@ impl Federation {
         let silo = |silo| {
             let machine = Silo::new(setting.silo_plan(silo), Box::new(OpenGate));
             match setting.sums {
-                Some(plan) => (silo, machine.with_sums(plan, seed())),
+                Some(plan) => (silo, machine.with_sums(plan, seed(), seed())),
                 None => (silo, machine),
             }
         };
@@ -255,9 +255,14 @@ impl Federation {
         }
     }
 
+    /// Everybody connects.
+    pub(crate) fn start(&mut self) {
+        self.silos.values_mut().for_each(Silo::handle_connected);
+    }
+
     /// Runs until nothing is left to do, or until `stop` says so.
     pub(crate) fn run_until(&mut self, stop: impl Fn(&Self) -> bool) {
-        self.silos.values_mut().for_each(Silo::handle_connected);
+        self.start();
         while self.step() && !stop(self) {}
     }
 
@@ -266,7 +271,7 @@ impl Federation {
     }
 
     /// Does what comes next; says whether there was anything.
-    fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         self.send();
         let arrival = self.network.next_arrival();
         let timeout = self.coordinator.next_timeout();

@@ -95,6 +95,12 @@ impl Seed {
         Self::derive(b"siloscope seed", &number.to_le_bytes())
     }
 
+    /// The key that these bytes are. For secrets that nobody else may know they come from the operating system; what
+    /// follows from such a key is the same in no other run.
+    pub const fn from_key(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
     /// The generator for one purpose. Calling this twice gives the same draws twice.
     pub fn stream(&self, stream: Stream) -> ChaCha20Rng {
         let mut rng = ChaCha20Rng::from_seed(self.0);

@@ -22,7 +22,7 @@ use secure_sum::{FromMember, ToMember};
 use serde::{Deserialize, Serialize};
 
 /// What messages mean. Raised by every change to a message, its fields or their order.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// From the coordinator to one silo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -142,6 +142,10 @@ pub enum Decline {
     /// Local training ended in an error, which the silo keeps to itself: it may tell about records.
     #[error("local training failed")]
     TrainingFailed,
+    /// A masked sum is under way that this silo knows no secrets of: it was started anew, or has opened another sum of
+    /// the round.
+    #[error("the silo was started anew and knows no secrets of the masked sum under way")]
+    SumForgotten,
 }
 
 /// How a run ended.

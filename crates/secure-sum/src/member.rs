@@ -90,6 +90,11 @@ pub enum MemberError {
     /// The step does not come now, or came before with other content.
     #[error("this step of the sum does not come now, or came before with another content")]
     OutOfTurn,
+    /// A sum that was begun with secrets that are gone.
+    #[error(
+        "the secrets of this sum are not known any more: they are kept in the memory of one process, for one sum a round"
+    )]
+    Forgotten,
     /// A list of survivors that names somebody else, or lacks this member.
     #[error("the list of survivors does not fit the silos that have shared, or lacks this one")]
     Survivors,
@@ -129,6 +134,11 @@ impl Member {
             secrets: Secrets::new(secret, &setting),
             state: State::Fresh,
         }
+    }
+
+    /// Whether nothing has been sealed yet.
+    pub const fn has_only_shown_keys(&self) -> bool {
+        matches!(self.state, State::Fresh)
     }
 
     /// What it says first.

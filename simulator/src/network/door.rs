@@ -1,5 +1,6 @@
 //! Who comes in: silos of the roster, one connection each, and nobody who broke the rules.
 
+use super::deny_list::DenyList;
 use super::rendezvous::{self, Rendezvous};
 use crate::args::ServeSettings;
 use crate::exit::Failure;
@@ -19,6 +20,7 @@ pub struct Door {
     roster: BTreeSet<SiloId>,
     /// Silos that broke the rules: how, and in what words.
     barred: BTreeMap<SiloId, (Refusal, String)>,
+    denied: Option<DenyList>,
     /// Who was turned away, and told.
     turned_away: BTreeSet<String>,
     rendezvous: Option<PathBuf>,
@@ -36,6 +38,7 @@ impl Door {
         roster: BTreeSet<SiloId>,
         plan: Digest,
     ) -> Result<(Self, String), Failure> {
+        let denied = settings.deny.clone().map(DenyList::open).transpose()?;
         let listener = Listener::bind(settings.listen, keys, limits).map_err(Failure::run)?;
         let address = listener.address().map_err(Failure::run)?;
         if let Some(path) = &settings.rendezvous {
@@ -55,6 +58,7 @@ impl Door {
             listener,
             roster,
             barred: BTreeMap::new(),
+            denied,
             turned_away: BTreeSet::new(),
             rendezvous: settings.rendezvous.clone(),
         };
@@ -87,7 +91,9 @@ impl Door {
             match self.listener.visit()? {
                 Visit::Arrived(mut arrival) => {
                     let Arrival { silo, address, .. } = arrival;
-                    let Some(farewell) = self.objection(silo, &is_connected) else {
+                    let denied = self.denial(arrival.certificate, progress);
+                    let Some(farewell) = denied.or_else(|| self.objection(silo, &is_connected))
+                    else {
                         return Some(arrival);
                     };
                     let words = &farewell.words;
@@ -102,6 +108,14 @@ impl Door {
                 }
             }
         }
+    }
+
+    fn denial(&mut self, certificate: Digest, progress: &Progress) -> Option<Farewell> {
+        let denied = self.denied.as_mut()?;
+        denied.denies(certificate, progress).then(|| {
+            let words = format!("certificate {certificate} is on the coordinator's deny list");
+            Farewell::new(Why::Denied, words)
+        })
     }
 
     fn objection(&self, silo: SiloId, is_connected: impl Fn(SiloId) -> bool) -> Option<Farewell> {

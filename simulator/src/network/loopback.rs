@@ -1,4 +1,4 @@
-//! A server and all its silos on this machine, each a process of its own, with keys for this one time.
+//! A server and all its silos on this machine, in processes of their own, with keys for this one time.
 
 use crate::args::{OutputArgs, RunArgs};
 use crate::exit::{Exit, Failure};
@@ -8,11 +8,15 @@ use crate::{commands, keys};
 use primitives::SiloId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::UNIX_EPOCH;
 use tokio::runtime::Handle;
-use transport::quic::{Peer, Term};
+use transport::quic::Term;
+
+/// So many silos have a process each, unless it is said otherwise. A process that holds several loads the data once.
+const SILOS_APART: u32 = 8;
 
 /// Runs a scenario as separate processes over QUIC on 127.0.0.1.
 ///
@@ -29,13 +33,23 @@ pub fn run(args: &RunArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<
     Handle::current().block_on(async {
         let mut server = process::start(server_words(args, output, &place.0), Stdio::inherit())?;
         let mut members: BTreeMap<SiloId, Started> = BTreeMap::new();
-        for silo in (0..silos).map(SiloId) {
+        let processes = processes(args, silos);
+        for first in (0..processes).map(SiloId) {
+            let held = (first.0..silos).step_by(processes as usize).map(SiloId);
             let member =
-                process::start(member_words(args, output, &place.0, silo), Stdio::inherit())?;
-            members.insert(silo, member);
+                process::start(member_words(args, output, &place.0, held), Stdio::inherit())?;
+            members.insert(first, member);
         }
         watch(&mut server, &mut members, interrupt).await
     })
+}
+
+/// Over how many processes the silos are spread.
+fn processes(args: &RunArgs, silos: u32) -> u32 {
+    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    let wanted = args.processes.map(NonZeroU32::get);
+    let processes = wanted.unwrap_or_else(|| if silos <= SILOS_APART { silos } else { cores() });
+    processes.min(silos)
 }
 
 /// Waits for the server's end; a silo that fails, or Ctrl-C, ends it early.
@@ -59,7 +73,7 @@ async fn watch(
                     [Exit::Ok, Exit::Budget, Exit::Partial].map(Exit::code).map(i32::from).contains(&code)
                 });
                 if !orderly {
-                    failed.get_or_insert(format!("the process of {silo} has ended early ({status})"));
+                    failed.get_or_insert(format!("a process of silos, that of {silo}, has ended early ({status})"));
                 }
             }
             () = interrupt.asked(), if !stop => {}
@@ -108,6 +122,14 @@ impl Place {
     fn new() -> Result<Self, Failure> {
         let nanos = UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
         let name = format!("siloscope-{}-{nanos:09}", std::process::id());
+        // In memory, if there is such a place and nobody asks for another: keys that last for a run need no disk.
+        let memory = Path::new("/dev/shm");
+        if std::env::var_os("TMPDIR").is_none() && memory.is_dir() {
+            let path = memory.join(&name);
+            if keys::make_folder(&path).is_ok() {
+                return Ok(Self(path));
+            }
+        }
         let path = std::env::temp_dir().join(name);
         keys::make_folder(&path)?;
         Ok(Self(path))
@@ -122,24 +144,21 @@ impl Drop for Place {
 }
 
 /// The words that both sides have in common.
-fn words(verb: &str, args: &RunArgs, place: &Path, keys: Peer, out: &Path) -> Vec<OsString> {
+fn words(verb: &str, args: &RunArgs, place: &Path) -> Vec<OsString> {
     let scenario = &args.make.scenario;
     let mut words: Vec<OsString> = vec![verb.into(), scenario.scenario.clone().into()];
     for set in &scenario.set {
         words.extend(["--set".into(), set.into()]);
     }
-    words.extend([
-        "--keys".into(),
-        place.join("keys").join(keys.label()).into(),
-    ]);
+    words.extend(["--keys".into(), place.join("keys").into()]);
     words.extend(["--rendezvous".into(), place.join("rendezvous.json").into()]);
-    words.extend(["--out".into(), out.into()]);
     words.push("--tethered".into());
     words
 }
 
 fn server_words(args: &RunArgs, output: OutputArgs, place: &Path) -> Vec<OsString> {
-    let mut words = words("serve", args, place, Peer::Coordinator, &args.make.out);
+    let mut words = words("serve", args, place);
+    words.extend(["--out".into(), args.make.out.clone().into()]);
     words.extend(["--listen".into(), "127.0.0.1:0".into()]);
     let flags = [
         (args.make.fresh, "--fresh"),
@@ -157,9 +176,16 @@ fn server_words(args: &RunArgs, output: OutputArgs, place: &Path) -> Vec<OsStrin
     words
 }
 
-fn member_words(args: &RunArgs, output: OutputArgs, place: &Path, silo: SiloId) -> Vec<OsString> {
-    let mut words = words("join", args, place, Peer::Silo(silo), &place.join("silos"));
-    words.extend(["--silo".into(), silo.0.to_string().into()]);
+fn member_words(
+    args: &RunArgs,
+    output: OutputArgs,
+    place: &Path,
+    silos: impl Iterator<Item = SiloId>,
+) -> Vec<OsString> {
+    let mut words = words("join", args, place);
+    for silo in silos {
+        words.extend(["--silo".into(), silo.0.to_string().into()]);
+    }
     // The server tells how the run goes; of a silo only what is wrong is of interest.
     if output.verbose == 0 {
         words.push("--quiet".into());

@@ -1,9 +1,11 @@
 //! The same federation as real processes: `serve`, `join`, and both at once on one machine.
 
 mod conversation;
+mod deny_list;
 mod door;
 mod join;
 mod loopback;
+mod member;
 mod members;
 mod metrics;
 mod own_gate;

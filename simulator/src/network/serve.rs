@@ -23,7 +23,8 @@ pub fn serve(args: &ServeArgs, output: OutputArgs, interrupt: &Interrupt) -> Res
     }
     let settings = args.settings.absolute()?;
     let launch = launcher(&settings, |resolved| {
-        session::folder_of(&resolved.plan, &args.make.out)
+        let folder = session::folder_of(&resolved.plan, &args.make.out);
+        (!args.tethered).then_some(folder)
     });
     let prepared = |folder: &folder::RunFolder| {
         // A run that was started together with its silos is not served again from here.
@@ -59,16 +60,21 @@ pub fn resume(
                 what: error.to_string(),
             }
         })?;
-    commands::carry_on(args, output, interrupt, launcher(&settings, move |_| run))
+    commands::carry_on(
+        args,
+        output,
+        interrupt,
+        launcher(&settings, move |_| Some(run)),
+    )
 }
 
-/// Opens the door for the silos of a scenario, whose run is in the folder that `place` says.
+/// Opens the door for the silos of a scenario. If they outlive this process, `place` says the run's folder.
 fn launcher(
     settings: &ServeSettings,
-    place: impl FnOnce(&Resolved) -> PathBuf,
+    place: impl FnOnce(&Resolved) -> Option<PathBuf>,
 ) -> impl FnOnce(&Resolved, Start) -> Result<Box<dyn Driver>, Failure> {
     move |resolved, start| {
-        let served = Served::open(resolved, start, settings, &place(resolved))?;
+        let served = Served::open(resolved, start, settings, place(resolved))?;
         Ok(Box::new(served) as Box<dyn Driver>)
     }
 }

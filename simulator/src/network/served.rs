@@ -20,7 +20,7 @@ use protocol::{Compression, Join, PROTOCOL_VERSION, Refusal, ToCoordinator, ToSi
 use scenarios::Resolved;
 use server::{AbandonedRound, Checkpoint, Coordinator, CoordinatorEvent};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use transport::quic::{Arrival, Farewell, Limits, Parting, Peer, Traffic, Why};
@@ -51,12 +51,13 @@ pub struct Served {
     dismissed: Vec<(SiloId, Farewell)>,
     /// What went over links that are no more.
     past: Traffic,
-    /// The file that holds what the round under way releases.
-    under_way: PathBuf,
+    /// The file that holds what the round under way releases; none if the silos end with this process.
+    under_way: Option<PathBuf>,
 }
 
 impl Served {
-    /// Opens the door for the silos of a scenario.
+    /// Opens the door for the silos of a scenario. If they outlive this process, what a round releases is kept in `folder`
+    /// before they are asked for it.
     ///
     /// # Errors
     /// If the keys or the address cannot be used, or the checkpoint is of another run.
@@ -64,7 +65,7 @@ impl Served {
         resolved: &Resolved,
         start: Start,
         settings: &ServeSettings,
-        folder: &Path,
+        folder: Option<PathBuf>,
     ) -> Result<Self, Failure> {
         let keys = keys::load(&settings.keys, Peer::Coordinator)?;
         let parameters = resolved.plan.parameters;
@@ -91,7 +92,7 @@ impl Served {
             metrics,
             dismissed: Vec::new(),
             past: Traffic::default(),
-            under_way: folder.join(UNDER_WAY),
+            under_way: folder.map(|folder| folder.join(UNDER_WAY)),
             coordinator,
             members: Members::new(door.roster().iter().copied()),
             door,
@@ -137,6 +138,7 @@ impl Served {
                 silo,
                 address,
                 link,
+                ..
             } = arrival;
             progress.say(&format!("{silo} is here, from {address}"));
             self.members.arrive(silo);
@@ -263,12 +265,15 @@ impl Served {
 
     /// Keeps what a round releases, before any silo is asked for it.
     fn spend(&self, entries: &[LedgerEntry]) -> Result<(), Failure> {
+        let Some(under_way) = &self.under_way else {
+            return Ok(());
+        };
         let mut text = String::new();
         for entry in entries {
             text += &serde_json::to_string(entry).map_err(Failure::run)?;
             text.push('\n');
         }
-        Ok(folder::write_whole(&self.under_way, text.as_bytes())?)
+        Ok(folder::write_whole(under_way, text.as_bytes())?)
     }
 
     /// Says goodbye to every silo, once it has heard all else.
@@ -329,7 +334,7 @@ impl Driver for Served {
     }
 
     fn is_remote(&self) -> bool {
-        true
+        self.under_way.is_some()
     }
 
     fn recorded(&mut self, figures: &RoundFigures) {

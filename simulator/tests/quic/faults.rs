@@ -43,7 +43,7 @@ fn a_connection_lost_in_the_middle_of_an_update() {
         .join("silo-2");
     std::fs::create_dir_all(&folder).unwrap();
     let memory = format!("{{\"silo\":2,\"plan\":\"{}\"}}\n", place.plan());
-    std::fs::write(folder.join("silo.jsonl"), memory).unwrap();
+    std::fs::write(folder.join("silo.journal"), memory).unwrap();
     let silo = place.join(2, &[]);
     server.wait().ends(0, &[]);
     silo.wait().ends(0, &[]);

@@ -161,13 +161,16 @@ impl Place {
 
     /// The rounds that a silo has spent, in its own words.
     pub(crate) fn spent(&self, silo: u32) -> Vec<u64> {
-        let journal = fs::read_to_string(self.silo_folder(silo).join("silo.jsonl")).unwrap();
-        let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
-        journal
-            .lines()
-            .skip(1)
-            .filter_map(|text| line(text)["last"].as_u64())
-            .collect()
+        let journal = fs::read(self.silo_folder(silo).join("silo.journal")).unwrap();
+        let mut rest = &journal[..];
+        let mut spent = Vec::new();
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let line: serde_json::Value = serde_json::from_slice(&rest[..end]).unwrap();
+            spent.extend(line["last"].as_u64());
+            let update = line["update"]["bytes"].as_u64().unwrap_or(0) as usize;
+            rest = &rest[end + 1 + update..];
+        }
+        spent
     }
 
     pub(crate) fn credentials(&self, peer: Peer) -> Credentials {

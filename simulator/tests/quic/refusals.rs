@@ -167,3 +167,48 @@ fn wrong_words_are_refused_before_anything_starts() {
         ])
         .ends(2, &["holds the keys of silo 1, not of silo 0"]);
 }
+
+#[test]
+fn a_certificate_on_the_deny_list_is_refused_by_name_at_both_ends() {
+    let place = Place::federation(&scenario(&[]), 3);
+    let stolen = place.credentials(Peer::Silo(SiloId(1))).fingerprint();
+    std::fs::write(place.path("denied"), format!("# stolen\n{stolen}\n")).unwrap();
+    let mut server = place.serve(&["--deny", "denied"]);
+    let words = format!("certificate {stolen} is on the coordinator's deny list");
+    place.join(1, &[]).wait().ends(1, &[&words]);
+    server.until(&["turned away silo 1", &words]);
+    // New keys for the same silo are let in.
+    place
+        .siloscope(&["keys", "add", "keys", "silo-1", "--replace", "-q"])
+        .ends(0, &[]);
+    let silos: Vec<_> = (0..3).map(|silo| place.join(silo, &[])).collect();
+    server.wait().ends(0, &["silo 1 is here"]);
+    crate::process::all_end_well(silos);
+    std::fs::write(place.path("denied"), "silo-1\n").unwrap();
+    place
+        .serve(&["--deny", "denied", "--fresh"])
+        .wait()
+        .ends(2, &["denied, line 1: \"silo-1\" is no fingerprint"]);
+}
+
+#[test]
+fn one_process_holds_several_silos() {
+    let (_there, expected) = crate::process::in_memory(&scenario(&[]));
+    let place = Place::federation(&scenario(&[]), 3);
+    place
+        .join(0, &["--silo", "silo-0"])
+        .wait()
+        .ends(2, &["--silo silo-0: silo 0 is named twice"]);
+    let server = place.serve(&[]);
+    let others = place.join(0, &["--silo", "2"]);
+    let one = place.join(1, &[]);
+    server.wait().ends(0, &[]);
+    others
+        .wait()
+        .ends(0, &["silo 0: trained round 6", "silo 2: trained round 6"]);
+    one.wait().ends(0, &["trained round 6"]);
+    crate::common::assert_same(&place.run_folder(), &expected, "two silos in one process");
+    for silo in 0..3 {
+        assert_eq!(place.spent(silo), [1, 2, 3, 4, 5, 6]);
+    }
+}

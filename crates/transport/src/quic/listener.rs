@@ -3,7 +3,7 @@
 use super::credentials::holder;
 use super::limits::INTRODUCTION;
 use super::{Credentials, Farewell, KeyError, Limits, Parting, Peer, QuicLink, Why, tls};
-use primitives::SiloId;
+use primitives::{Digest, SiloId};
 use quinn::{Connecting, Connection, ConnectionError, Endpoint, ServerConfig};
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
@@ -43,6 +43,8 @@ pub enum Visit {
 pub struct Arrival {
     /// Whose certificate it is.
     pub silo: SiloId,
+    /// SHA-256 of the certificate.
+    pub certificate: Digest,
     /// From where it came.
     pub address: SocketAddr,
     /// Its link.
@@ -179,7 +181,7 @@ async fn introduce(
         connection.close(farewell.code(), farewell.bytes());
         Parting::Here(farewell)
     };
-    let silo = silo_of(&connection).map_err(part)?;
+    let (silo, certificate) = silo_of(&connection).map_err(part)?;
     let stream = tokio::time::timeout(INTRODUCTION, connection.accept_bi())
         .await
         .map_err(|_| {
@@ -192,20 +194,21 @@ async fn introduce(
     let link = QuicLink::new(connection.clone(), stream, limits, bell);
     Ok(Arrival {
         silo,
+        certificate,
         address,
         link,
     })
 }
 
 /// Whose certificate was shown. That it is one of the federation's is known from the handshake.
-fn silo_of(connection: &Connection) -> Result<SiloId, Farewell> {
+fn silo_of(connection: &Connection) -> Result<(SiloId, Digest), Farewell> {
     let shown = connection
         .peer_identity()
         .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
-    let peer = shown.as_ref().and_then(|chain| chain.first()).map(holder);
-    match peer {
-        Some(Ok((Peer::Silo(silo), _))) => Ok(silo),
-        Some(Ok((peer, _))) => Err(Farewell::new(
+    let certificate = shown.as_ref().and_then(|chain| chain.first());
+    match certificate.map(|certificate| holder(certificate).map(|peer| (peer, certificate))) {
+        Some(Ok(((Peer::Silo(silo), _), certificate))) => Ok((silo, Digest::of(certificate))),
+        Some(Ok(((peer, _), _))) => Err(Farewell::new(
             Why::NotASilo,
             format!("these are the keys of {peer}: only silos may join"),
         )),

@@ -61,6 +61,8 @@ why! {
     Barred = 9,
     /// The coordinator has another certificate than the one that was pinned.
     NotPinned = 10,
+    /// The certificate is on the coordinator's deny list.
+    Denied = 11,
 }
 
 impl Farewell {
