@@ -3,14 +3,18 @@
 use crate::common::{PARAMETERS, Toy, digest, release};
 use accounting::{ClipNorm, LedgerEntry, Mechanism, NoiseMultiplier};
 use primitives::{ModelVector, Role, Round, Seed, SiloId, Stream};
-use protocol::{BudgetReached, Compression, Release, RoundGate, Weights};
+use protocol::{
+    BudgetReached, Compression, MessageReader, OpenGate, Release, RoundGate, SiloUpdate,
+    ToCoordinator, Weights, encode,
+};
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
+use secure_sum::{DistributedNoise, FixedPoint, SumCode, SumPlan};
 use server::{
-    Aggregator, ClippedNoisedSum, CohortLaw, CoordinatorPlan, FedAvg, LostQuorum, Parts, Patience,
-    WeightedMean,
+    Aggregator, ClippedNoisedSum, CohortLaw, Coordinator, CoordinatorPlan, FedAvg, LostQuorum,
+    Parts, Patience, Sums, WeightedMean,
 };
-use siloscope_clients::{LocalTrainer, SiloPlan};
+use siloscope_clients::{LocalTrainer, Silo, SiloCheckpoint, SiloPlan};
 use std::time::Duration;
 use transport::{LinkModel, Loss};
 
@@ -20,6 +24,8 @@ pub(crate) enum Bug {
     None,
     /// A silo that has lost its disk believes that it has spent nothing.
     SiloForgets,
+    /// A silo that was started anew does not know that it has helped to take masks off.
+    OpensAgain,
     /// The noise of a round that is trained again is new.
     FreshNoise,
     /// What a round that was given up has released is not charged.
@@ -45,6 +51,15 @@ pub(crate) enum Malice {
     FloodOfGarbage,
     FloodOfJoins,
 }
+
+const COMPRESSION: [Compression; 6] = [
+    Compression::None,
+    Compression::Zstd,
+    Compression::Fp16,
+    Compression::Int8,
+    Compression::Fp16Zstd,
+    Compression::Int8Zstd,
+];
 
 const MALICE: [Malice; 11] = [
     Malice::NotANumber,
@@ -72,6 +87,8 @@ pub(crate) struct Case {
     pub(crate) patience: Patience,
     pub(crate) link: LinkModel,
     pub(crate) compression: Compression,
+    /// How updates are summed, where the coordinator sees sums only.
+    pub(crate) sums: Option<SumPlan>,
     /// The most ledger entries that the gate admits.
     pub(crate) budget: usize,
     /// Faults at most.
@@ -119,7 +136,7 @@ impl Case {
             let kind = MALICE[below(rng, MALICE.len() as u32) as usize];
             (SiloId(below(rng, silos)), kind)
         });
-        Self {
+        let case = Self {
             seed,
             silos,
             cohort,
@@ -128,6 +145,7 @@ impl Case {
             patience,
             link,
             compression: Compression::None,
+            sums: None,
             budget: if below(rng, 5) == 0 {
                 whole * 3 / 4
             } else {
@@ -136,6 +154,80 @@ impl Case {
             faults: below(rng, 9),
             malice,
             bug,
+        };
+        let compression = COMPRESSION[below(rng, COMPRESSION.len() as u32) as usize];
+        let sums = below(rng, 2) == 0 && !case.central && case.cohort > 1;
+        let case = Self {
+            compression,
+            ..case
+        };
+        if sums { case.summing(rng) } else { case }
+    }
+
+    /// The same federation, whose coordinator sees sums only.
+    fn summing(self, rng: &mut ChaCha20Rng) -> Self {
+        let cohort = self.cohort;
+        let majority = (cohort / 2 + 1).max(2);
+        let threshold = majority + below(rng, cohort - majority + 1);
+        let threshold = (below(rng, 4) > 0).then_some(threshold);
+        let code = if below(rng, 2) == 0 {
+            SumCode::Plain(FixedPoint::try_new(16.0, cohort).unwrap())
+        } else {
+            let shares = 1 + below(rng, cohort);
+            SumCode::Noised(DistributedNoise::try_new(1.0, 0.5, cohort, shares).unwrap())
+        };
+        let plan = SumPlan {
+            code,
+            cohort,
+            threshold,
+        };
+        let patience = Patience {
+            quorum: self.patience.quorum.max(plan.fewest()),
+            ..self.patience
+        };
+        Self {
+            sums: Some(plan),
+            patience,
+            ..self
+        }
+    }
+
+    /// A silo's machine with what it has kept. Its masks are made from what no other process knows: `life` says which.
+    pub(crate) fn machine(&self, silo: SiloId, kept: Option<SiloCheckpoint>, life: u32) -> Silo {
+        let plan = self.silo_plan(silo);
+        let machine = match kept {
+            Some(kept) => Silo::restore(plan, Box::new(OpenGate), kept),
+            None => Silo::new(plan, Box::new(OpenGate)),
+        };
+        let masks = self.seed().child(Role::Masks, life.into());
+        match self.sums {
+            Some(sums) => machine.with_sums(sums, self.seed(), masks),
+            None => machine,
+        }
+    }
+
+    /// A coordinator that sees what it may.
+    pub(crate) fn seeing(&self, coordinator: Coordinator) -> Coordinator {
+        let mechanism = None;
+        match self.sums {
+            Some(plan) => coordinator.with_sums(Sums { plan, mechanism }).unwrap(),
+            None => coordinator,
+        }
+    }
+
+    /// Whether summands are masked.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.sums.is_some_and(|plan| plan.threshold.is_some())
+    }
+
+    /// An update as it arrives: rounded, if that is how updates travel.
+    pub(crate) fn arrived(&self, update: SiloUpdate) -> SiloUpdate {
+        let mut reader = MessageReader::new(PARAMETERS as u64);
+        let frames = encode(ToCoordinator::Update(update), self.compression).unwrap();
+        let read = frames.filter_map(|frame| reader.read(&frame).unwrap());
+        match read.last() {
+            Some(ToCoordinator::Update(update)) => update,
+            other => panic!("{other:?}"),
         }
     }
 

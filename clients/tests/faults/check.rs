@@ -5,13 +5,14 @@
 
 use super::case::Case;
 use super::world::{Journal, bits};
-use crate::common::release;
+use crate::common::{PARAMETERS, release};
 use accounting::{
     Delta, Ledger, LedgerEntry, NeighboringRelation, Odometer, Presence, RdpAccountant,
     RecordsPerSilo,
 };
-use primitives::{Round, SiloId};
+use primitives::{ModelVector, Role, Round, SiloId, Stream};
 use protocol::{FinishReason, SiloUpdate, Task};
+use secure_sum::{RingVector, SumPlan};
 use server::Strategy;
 use siloscope_clients::SiloCheckpoint;
 use std::cell::RefCell;
@@ -30,6 +31,8 @@ pub(crate) enum Violation {
     Disturbed,
     /// More than one thing left a silo, or the coordinator, for one round.
     ReleasedTwice,
+    /// A silo has helped to take the masks off two different sums of one round.
+    OpenedTwice,
     /// Something left that the run's ledger does not hold.
     Uncharged,
     /// The run's ε is below that of what really left.
@@ -62,6 +65,10 @@ pub(crate) fn violations(
             undisturbed_if_complete(journal, undisturbed),
         ),
         (Violation::ReleasedTwice, released_once(journal)),
+        (
+            Violation::OpenedTwice,
+            journal.opened.values().all(|sums| sums.len() == 1),
+        ),
         (Violation::Uncharged, everything_is_charged(case, journal)),
         (Violation::Epsilon, epsilon_covers(case, journal)),
         (Violation::OwnLedger, own_ledgers_cover(case, journal, own)),
@@ -112,13 +119,32 @@ fn models_are_made_of_the_accepted(case: &Case, journal: &Journal) -> bool {
             clip_norm: None,
         };
         let accepted = outcome.updates.keys();
-        let updates: BTreeMap<SiloId, SiloUpdate> = accepted
+        let mut updates: BTreeMap<SiloId, SiloUpdate> = accepted
             .map(|&silo| (silo, case.trainer(silo).train(&task).unwrap()))
             .collect();
-        let update = aggregator.aggregate(outcome.round, &updates).unwrap();
+        let update = if let Some(plan) = case.sums {
+            summed(case, plan, &mut updates)
+        } else {
+            for update in updates.values_mut() {
+                *update = case.arrived(update.clone());
+            }
+            aggregator.aggregate(outcome.round, &updates).unwrap()
+        };
         state = strategy.apply(state.clone(), &update).unwrap();
         bits(&state.model) == bits(&outcome.model) && updates == outcome.updates
     })
+}
+
+/// What the sum of these updates stands for, added up in the clear; of the updates all but their values is left.
+fn summed(case: &Case, plan: SumPlan, updates: &mut BTreeMap<SiloId, SiloUpdate>) -> ModelVector {
+    let mut sum = RingVector::zeros(PARAMETERS);
+    for (&silo, update) in updates.iter_mut() {
+        let stream = Stream::silo(Role::SumNoise, silo, update.round);
+        let mut rng = case.seed().stream(stream);
+        sum.add(&plan.encode(update.delta.as_slice(), &mut rng));
+        update.delta = ModelVector::default();
+    }
+    plan.decode(&sum, updates.len()).into()
 }
 
 fn nothing_malicious_is_accepted(case: &Case, journal: &Journal) -> bool {

@@ -9,7 +9,7 @@ mod world;
 use case::{Bug, Case};
 use check::Violation;
 use protocol::FinishReason;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How many schedules a test run plays.
 const SCHEDULES: u64 = 3000;
@@ -42,7 +42,7 @@ fn random_fault_schedules() {
         return;
     }
     let mut endings: BTreeMap<&str, u32> = BTreeMap::new();
-    let (mut struck, mut repeats, mut missing) = (0, 0, 0);
+    let (mut struck, mut repeats, mut missing, mut unmasked) = (0, 0, 0, 0);
     for seed in 0..number("SILOSCOPE_FAULT_SCHEDULES").unwrap_or(SCHEDULES) {
         let (violations, journal) = play(seed, Bug::None);
         assert!(
@@ -51,6 +51,7 @@ fn random_fault_schedules() {
              siloscope-clients --test federation random_fault_schedules"
         );
         struck += journal.struck;
+        unmasked += journal.unmasked;
         repeats += journal
             .outcomes
             .iter()
@@ -75,8 +76,8 @@ fn random_fault_schedules() {
         "{endings:?}"
     );
     assert!(
-        struck > 5000 && repeats > 100 && missing > 500,
-        "{struck} {repeats} {missing}"
+        struck > 5000 && repeats > 100 && missing > 500 && unmasked > 500,
+        "{struck} {repeats} {missing} {unmasked}"
     );
 }
 
@@ -84,16 +85,14 @@ fn random_fault_schedules() {
 fn the_checker_finds_planted_bugs() {
     let planted = [
         (Bug::SiloForgets, Violation::OwnLedger),
+        (Bug::OpensAgain, Violation::OpenedTwice),
         (Bug::FreshNoise, Violation::Model),
         (Bug::AbandonedUncharged, Violation::Epsilon),
         (Bug::MissingUncharged, Violation::Epsilon),
         (Bug::SendsBeforeWriting, Violation::ReleasedTwice),
     ];
     for (bug, expected) in planted {
-        let found: BTreeSet<Violation> = (0..600).flat_map(|seed| play(seed, bug).0).collect();
-        assert!(
-            found.contains(&expected),
-            "{bug:?} is found as {found:?} only"
-        );
+        let found = (0..2000).any(|seed| play(seed, bug).0.contains(&expected));
+        assert!(found, "{bug:?} is not found as {expected:?}");
     }
 }

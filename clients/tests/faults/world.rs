@@ -5,8 +5,9 @@ use super::malice;
 use crate::common::PARAMETERS;
 use accounting::LedgerEntry;
 use primitives::{ModelVector, Role, Round, SiloId, Stream};
-use protocol::{FinishReason, Message, MessageReader, OpenGate, ToCoordinator, ToSilo};
+use protocol::{FinishReason, Message, MessageReader, Summand, ToCoordinator, ToSilo};
 use rand_chacha::ChaCha20Rng;
+use secure_sum::FromMember;
 use server::{AbandonedRound, Checkpoint, Coordinator, CoordinatorEvent, RoundOutcome};
 use siloscope_clients::{Silo, SiloCheckpoint, SiloEvent, TrainingTask};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,10 @@ pub(crate) struct Journal {
     pub(crate) finish: Option<FinishReason>,
     /// Every update that ever left an honest silo.
     pub(crate) released: BTreeMap<(SiloId, Round), BTreeSet<Bits>>,
+    /// Every list of survivors whose masks an honest silo has helped to take off, as far back as its disk reaches.
+    pub(crate) opened: BTreeMap<(SiloId, Round), BTreeSet<BTreeSet<SiloId>>>,
+    /// Masked sums that were read.
+    pub(crate) unmasked: u32,
     /// Every model that ever left the coordinator, by the round that made it.
     pub(crate) published: BTreeMap<Round, BTreeSet<Bits>>,
     /// Faults that struck.
@@ -114,10 +119,10 @@ pub(crate) fn run(case: &Case) -> (Journal, BTreeMap<SiloId, SiloCheckpoint>) {
 impl<'a> World<'a> {
     fn new(case: &'a Case) -> Self {
         let coordinator = Coordinator::new(case.plan(), case.parts(0), Case::initial()).unwrap();
+        let coordinator = case.seeing(coordinator);
         let member = |silo| {
-            let machine = Silo::new(case.silo_plan(silo), Box::new(OpenGate));
             let member = Member {
-                silo: Some(machine),
+                silo: Some(case.machine(silo, None, 0)),
                 disk: None,
                 lost: false,
                 linked: false,
@@ -209,6 +214,7 @@ impl<'a> World<'a> {
         if loses_disk {
             member.disk = None;
             member.lost = true;
+            self.journal.opened.retain(|&(opener, _), _| opener != silo);
         }
         if member.silo.take().is_some() {
             self.set(delay, Timer::SiloBack(silo));
@@ -240,18 +246,18 @@ impl<'a> World<'a> {
     pub(super) fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::SiloBack(silo) => {
-                let plan = self.case.silo_plan(silo);
+                let bug = self.case.bug;
                 let member = self.members.get_mut(&silo).unwrap();
-                member.silo = Some(match &member.disk {
-                    Some(disk) => {
-                        let kept = serde_json::from_str(disk).unwrap();
-                        Silo::restore(plan, Box::new(OpenGate), kept)
-                    }
-                    None if self.case.bug == Bug::SiloForgets => {
-                        Silo::restore(plan, Box::new(OpenGate), SiloCheckpoint::default())
-                    }
-                    None => Silo::new(plan, Box::new(OpenGate)),
+                let kept = member.disk.as_deref().map(|disk| {
+                    let kept: SiloCheckpoint = serde_json::from_str(disk).unwrap();
+                    let opened = kept.opened.filter(|_| bug != Bug::OpensAgain);
+                    SiloCheckpoint { opened, ..kept }
                 });
+                let kept = match kept {
+                    None if bug == Bug::SiloForgets => Some(SiloCheckpoint::default()),
+                    kept => kept,
+                };
+                member.silo = Some(self.case.machine(silo, kept, member.crashes));
                 self.connect(silo);
             }
             Timer::CoordinatorBack => {
@@ -289,7 +295,7 @@ impl<'a> World<'a> {
             let parts = self.case.parts(0);
             Ok(Coordinator::new(self.case.plan(), parts, Case::initial()).unwrap())
         };
-        self.coordinator = Some(coordinator.unwrap());
+        self.coordinator = Some(self.case.seeing(coordinator.unwrap()));
     }
 
     fn train(&mut self, work: &TrainingTask, crashes: u32) {
@@ -323,6 +329,7 @@ impl<'a> World<'a> {
                         outcome.entries.retain(|entry| !missing(entry));
                     }
                     self.journal.ledger.extend(outcome.entries.clone());
+                    self.journal.unmasked += u32::from(self.case.is_masked());
                     self.journal.outcomes.push(outcome);
                     if self.case.bug != Bug::SendsBeforeWriting {
                         self.disk = Some(Disk {
@@ -367,7 +374,10 @@ impl<'a> World<'a> {
         };
         let events: Vec<SiloEvent> = std::iter::from_fn(|| machine.poll_event()).collect();
         let charged = |event: &SiloEvent| {
-            matches!(event, SiloEvent::Spent { .. } | SiloEvent::Assumed { .. })
+            matches!(
+                event,
+                SiloEvent::Spent { .. } | SiloEvent::Assumed { .. } | SiloEvent::Opened(_)
+            )
         };
         if events.iter().any(charged) {
             member.lost = false;
@@ -376,21 +386,39 @@ impl<'a> World<'a> {
         let crashes = member.crashes;
         let task = machine.poll_task();
         let messages: Vec<_> = std::iter::from_fn(|| machine.poll_transmit()).collect();
+        // What a summand is made of; which sum it goes into is no matter of its own.
+        let stored = machine.stored().cloned();
         if let Some(task) = task {
             let time = milliseconds(&mut self.rng, 700);
             self.set(time, Timer::Trained(task, crashes));
         }
         for message in messages {
-            match (&message, self.case.malice) {
-                (ToCoordinator::Update(update), _) if honest => {
-                    let seen = self
-                        .journal
-                        .released
-                        .entry((silo, update.round))
-                        .or_default();
-                    seen.insert(bits(&update.delta));
+            if let (ToCoordinator::Masking(masking), true) = (&message, honest)
+                && let FromMember::Opened(opened) = &masking.step
+            {
+                let survivors = opened.own_masks.keys().copied().collect();
+                let seen = self.journal.opened.entry((silo, masking.round));
+                seen.or_default().insert(survivors);
+            }
+            let left = match &message {
+                ToCoordinator::Update(update) => Some((update.round, &update.delta)),
+                ToCoordinator::Summand(summand) => stored
+                    .as_ref()
+                    .filter(|stored| stored.round == summand.update.round)
+                    .map(|stored| (stored.round, &stored.delta)),
+                _ => None,
+            };
+            match (left, self.case.malice) {
+                (Some((round, delta)), _) if honest => {
+                    let seen = self.journal.released.entry((silo, round)).or_default();
+                    seen.insert(bits(delta));
                 }
-                (ToCoordinator::Update(update), Some((_, kind))) => {
+                (Some(_), Some((_, kind))) => {
+                    let (ToCoordinator::Update(update)
+                    | ToCoordinator::Summand(Summand { update, .. })) = &message
+                    else {
+                        continue;
+                    };
                     for frame in malice::frames(kind, update, self.case.silos) {
                         self.push(silo, End::Silo, frame);
                     }

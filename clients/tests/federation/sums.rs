@@ -5,7 +5,7 @@ use crate::common::{
     COHORT, Federation, PARAMETERS, ROUNDS, SILOS, Setting, digest, parts, release, seed,
 };
 use accounting::LedgerEntry;
-use primitives::{ModelVector, Round, SiloId};
+use primitives::{ModelVector, Round, Seed, SiloId};
 use protocol::{
     Compression, Decline, FinishReason, Masking, OpenGate, Refusal, Summand, Task, ToCoordinator,
     ToSilo,
@@ -15,7 +15,9 @@ use secure_sum::{
 };
 use server::{Coordinator, CoordinatorEvent, LostQuorum, Patience, PlanError, RoundOutcome, Sums};
 use siloscope_clients::{Silo, SiloCheckpoint, SiloEvent};
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 use transport::LinkModel;
 
@@ -210,14 +212,167 @@ fn a_silo_opens_one_sum_a_round_whatever_it_is_asked_and_whenever_it_was_restart
     let kept: SiloCheckpoint =
         serde_json::from_str(&serde_json::to_string(&opener.checkpoint()).unwrap()).unwrap();
     let setting = setting(plain(), MASKED);
-    let mut again = Silo::restore(setting.silo_plan(id), Box::new(OpenGate), kept)
-        .with_sums(setting.sums.unwrap(), seed());
+    let mut again = Silo::restore(setting.silo_plan(id), Box::new(OpenGate), kept).with_sums(
+        setting.sums.unwrap(),
+        seed(),
+        seed(),
+    );
     again.handle(ToSilo::Masking(Masking {
         round: Round(1),
         attempt: 2,
         step: ToMember::Begin,
     }));
+    let declined = ToCoordinator::Decline {
+        round: Round(1),
+        reason: Decline::SumForgotten,
+    };
+    assert_eq!(again.poll_transmit(), Some(declined));
     assert_eq!(again.poll_transmit(), None);
+}
+
+/// The same federation, each of whose silos has a seed of its own for its masks.
+fn with_own_masks(setting: &Setting, key: u8) -> Federation {
+    let mut federation = Federation::new(setting);
+    for (&id, machine) in &mut federation.silos {
+        let masks = Seed::from_key([key + id.0 as u8; 32]);
+        let silo = Silo::new(setting.silo_plan(id), Box::new(OpenGate));
+        *machine = silo.with_sums(setting.sums.unwrap(), seed(), masks);
+    }
+    federation
+}
+
+#[test]
+fn sums_do_not_depend_on_what_masks_are_made_from() {
+    for code in [plain(), noised()] {
+        let setting = setting(code, MASKED);
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let runs: Vec<Vec<RoundOutcome>> = [10, 100]
+            .map(|key| {
+                let mut federation = with_own_masks(&setting, key);
+                let log = Rc::clone(&seen);
+                federation.fate = Box::new(move |_, message| {
+                    if let ToCoordinator::Summand(summand) = &message {
+                        log.borrow_mut().push(summand.values.clone());
+                    }
+                    Some(message)
+                });
+                federation.run();
+                federation.outcomes()
+            })
+            .into();
+        assert_eq!(runs[0].len(), ROUNDS as usize);
+        assert_eq!(runs[0], runs[1]);
+        assert_eq!(runs[0], run(&setting).outcomes());
+        // And what was sent was different, in every one of them.
+        let seen = seen.take();
+        let (first, second) = seen.split_at(seen.len() / 2);
+        assert_eq!(first.len(), (ROUNDS * COHORT) as usize);
+        assert!(first.iter().zip(second).all(|(one, other)| one != other));
+    }
+}
+
+/// Killed and started anew after it has sent its part of this step, a silo does not know its secrets any more.
+#[test]
+fn a_silo_that_has_forgotten_its_secrets_drops_out_and_spoils_no_sum() {
+    for code in [plain(), noised()] {
+        let all = essence(&run(&setting(code, None)).outcomes());
+        for id in (0..SILOS).map(SiloId) {
+            let without = lose_from(&patient(code, None), id, 2);
+            let without = essence(&without.outcomes());
+            for killed_after in 0..4 {
+                let setting = patient(code, MASKED);
+                let mut federation = with_own_masks(&setting, 10);
+                let said = Rc::new(Cell::new(false));
+                let told = Rc::clone(&said);
+                federation.fate = Box::new(move |from, message| {
+                    if from == id && step(&message) == Some(killed_after) {
+                        told.set(true);
+                    }
+                    Some(message)
+                });
+                let mut lives = 100;
+                federation.start();
+                while federation.step() {
+                    if said.take() {
+                        let machine = federation.silos.get_mut(&id).unwrap();
+                        let kept = machine.checkpoint();
+                        lives += 1;
+                        let silo = Silo::restore(setting.silo_plan(id), Box::new(OpenGate), kept);
+                        let masks = Seed::from_key([lives; 32]);
+                        *machine = silo.with_sums(setting.sums.unwrap(), seed(), masks);
+                        machine.handle_connected();
+                    }
+                }
+                assert!(lives > 100, "{id} takes part");
+                // Its summand was in before it was killed, or never came.
+                let expected = if killed_after < 2 { &without } else { &all };
+                let found = essence(&federation.outcomes());
+                assert_eq!(found, *expected, "{id} after step {killed_after}");
+                let ledger = federation.silos[&id].ledger().entries();
+                let rounds: BTreeSet<_> = ledger.iter().map(LedgerEntry::round).collect();
+                assert_eq!(rounds.len(), ledger.len(), "{id} spends once a round");
+            }
+        }
+    }
+}
+
+/// A coordinator that is started anew begins its sum anew, perhaps with others: what a silo has sealed for the first is
+/// of no use then, and is not sealed a second time under the same secrets.
+#[test]
+fn a_sum_begun_anew_over_a_new_connection_has_new_secrets() {
+    let setting = setting(plain(), MASKED);
+    let id = SiloId(0);
+    let silo = Silo::restore(
+        setting.silo_plan(id),
+        Box::new(OpenGate),
+        SiloCheckpoint::default(),
+    );
+    let mut silo = silo.with_sums(setting.sums.unwrap(), seed(), Seed::from_key([1; 32]));
+    silo.handle_connected();
+    silo.handle(ToSilo::Train(Task {
+        round: Round(1),
+        model: ModelVector::zeros(PARAMETERS),
+        clip_norm: None,
+    }));
+    let masking = |step| {
+        ToSilo::Masking(Masking {
+            round: Round(1),
+            attempt: 1,
+            step,
+        })
+    };
+    let said = |silo: &mut Silo| loop {
+        match silo.poll_transmit() {
+            Some(ToCoordinator::Masking(Masking { step, .. })) => return step,
+            Some(_) => {}
+            None => panic!("it has nothing to say"),
+        }
+    };
+    let keys = |silo: &mut Silo| match said(silo) {
+        FromMember::Keys(keys) => keys,
+        other => panic!("{other:?}"),
+    };
+    silo.handle(masking(ToMember::Begin));
+    let first = keys(&mut silo);
+    // Asked again, over whatever connection, it shows the same until it has sealed something.
+    silo.handle_connected();
+    silo.handle(masking(ToMember::Begin));
+    assert_eq!(keys(&mut silo), first);
+    let mut list = BTreeMap::from([(id, first)]);
+    for other in 1..COHORT as u8 {
+        let (mut theirs, byte) = (first, other);
+        theirs.mask = [byte; 32];
+        theirs.seal = [byte + 100; 32];
+        list.insert(SiloId(other.into()), theirs);
+    }
+    silo.handle(masking(ToMember::Keys(list)));
+    assert!(matches!(said(&mut silo), FromMember::Shares(_)));
+    silo.handle(masking(ToMember::Begin));
+    assert_eq!(keys(&mut silo), first, "the same connection, the same sum");
+    silo.handle_connected();
+    silo.handle(masking(ToMember::Begin));
+    let second = keys(&mut silo);
+    assert!(second.mask != first.mask && second.seal != first.seal);
 }
 
 #[test]
@@ -284,7 +439,7 @@ fn a_coordinator_that_is_restored_sums_on() {
     let restored = |(&silo, machine): (&SiloId, &Silo)| {
         let kept = machine.checkpoint();
         let machine = Silo::restore(setting.silo_plan(silo), Box::new(OpenGate), kept);
-        (silo, machine.with_sums(sums.plan, seed()))
+        (silo, machine.with_sums(sums.plan, seed(), seed()))
     };
     let silos = stopped.silos.iter().map(restored).collect();
     let mut resumed = Federation::with(&setting, coordinator, silos);
@@ -376,7 +531,7 @@ fn a_silo_opens_no_sum_of_fewer_than_carry_the_noise() {
         .map(|id| {
             let kept = SiloCheckpoint::default();
             let machine = Silo::restore(setting.silo_plan(id), Box::new(OpenGate), kept);
-            let mut machine = machine.with_sums(plan, seed());
+            let mut machine = machine.with_sums(plan, seed(), seed());
             let model = model.clone();
             machine.handle(ToSilo::Train(Task {
                 round,
