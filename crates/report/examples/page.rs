@@ -43,6 +43,7 @@ fn main() -> io::Result<()> {
         ("sweep-random", fixture::sweep::random(300)),
         ("sweep-lone", fixture::sweep::lone()),
         ("sweep-zip", fixture::sweep::zip()),
+        ("sweep-one-at-a-time", fixture::sweep::one_at_a_time()),
     ] {
         fs::write(folder.join(format!("{name}.html")), report.to_html())?;
         fs::write(folder.join(format!("{name}.json")), report.to_json())?;

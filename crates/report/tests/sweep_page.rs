@@ -123,6 +123,14 @@ fn one_at_a_time_a_factor_is_told_of_by_the_points_that_move_it_alone() {
 }
 
 #[test]
+fn one_at_a_time_the_factor_that_moves_a_mean_furthest_is_named() {
+    let report = sweep::one_at_a_time();
+    let html = assert_sound(&report);
+    assert!(html.contains("One factor at a time:"));
+    assert!(html.contains("of all factors <strong>spread</strong> moves it furthest"));
+}
+
+#[test]
 fn without_a_task_that_is_done_there_is_no_report() {
     let (design, mut tasks) = sweep::sweep("grid", &[], &[Vec::new()], &[7, 8]);
     tasks[0].1 = State::Missing;

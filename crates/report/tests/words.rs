@@ -83,6 +83,8 @@ fn runs_side_by_side() {
 fn the_terminal_summaries_of_sweeps() {
     assert_golden("sweep-grid.txt", &fixture::sweep::grid().to_text(WIDE));
     assert_golden("sweep-lone.txt", &fixture::sweep::lone().to_text(PLAIN));
+    let report = fixture::sweep::one_at_a_time();
+    assert_golden("sweep-one-at-a-time.txt", &report.to_text(WIDE));
     assert_golden("sweep-zip.txt", &fixture::sweep::zip().to_text(PLAIN));
 }
 

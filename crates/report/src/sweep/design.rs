@@ -78,13 +78,17 @@ impl Design {
         self.design == ONE_AT_A_TIME
     }
 
-    /// Whether a task tells what `factor` does: in a one-at-a-time design only the tasks that differ from the first in
+    /// Whether a point tells what `factor` does: in a one-at-a-time design only the points that differ from the first in
     /// nothing else do, for all others move something else at that factor's first level.
-    pub(crate) fn tells_of(&self, factor: &str, task: &Task, first: &Task) -> bool {
-        let stands = |(name, level): (&String, &Level)| {
-            name == factor || first.levels.get(name) == Some(level)
-        };
-        !self.is_one_at_a_time() || task.levels.iter().all(stands)
+    pub(crate) fn tells_of(
+        &self,
+        factor: &str,
+        levels: &BTreeMap<String, Level>,
+        first: &BTreeMap<String, Level>,
+    ) -> bool {
+        let stands =
+            |(name, level): (&String, &Level)| name == factor || first.get(name) == Some(level);
+        !self.is_one_at_a_time() || levels.iter().all(stands)
     }
 }
 

@@ -45,7 +45,7 @@ impl Grouping {
     /// The groups of `factor` over `tasks`.
     ///
     /// Levels that are no numbers keep the order in which they first come, but `none` is always the first: what others
-    /// are held against. Numbers are sorted; more than eight
+    /// are held against. Numbers among them, as where some points leave the factor out, follow by size. Numbers alone are sorted; more than eight
     /// different ones are cut at quantiles of the points' values, so that each range has about as many points, and
     /// equal values are never parted.
     pub(crate) fn new(factor: &Factor, tasks: &[Task]) -> Self {
@@ -87,20 +87,26 @@ impl Grouping {
     }
 
     fn by_label(factor: &Factor, levels: &[&Level]) -> Self {
-        let mut labels: Vec<&str> = Vec::new();
-        let mut of_task = Vec::with_capacity(levels.len());
-        if levels.iter().any(|level| level.label == NONE) {
-            labels.push(NONE);
-        }
+        let mut different: Vec<&Level> = Vec::new();
         for level in levels {
-            let known = labels.iter().position(|label| *label == level.label);
-            of_task.push(known.unwrap_or(labels.len()));
-            if known.is_none() {
-                labels.push(&level.label);
+            if different.iter().all(|other| other.label != level.label) {
+                different.push(level);
             }
         }
-        let group = |label: &str| Group {
-            label: label.to_owned(),
+        // A stable sort: words keep their order.
+        let number = |level: &Level| match level.value {
+            Some(value) => value.get(),
+            None if level.label == NONE => f64::NEG_INFINITY,
+            None => f64::MIN,
+        };
+        different.sort_by(|a, b| number(a).total_cmp(&number(b)));
+        let place = |level: &&Level| {
+            let same = |other: &&Level| other.label == level.label;
+            different.iter().position(same).unwrap_or(0)
+        };
+        let of_task = levels.iter().map(place).collect();
+        let group = |level: &Level| Group {
+            label: level.label.clone(),
             at: None,
         };
         Self {
@@ -109,7 +115,7 @@ impl Grouping {
             scale: Scale::Linear,
             ranges: false,
             extent: (0.0, 0.0),
-            groups: labels.into_iter().map(group).collect(),
+            groups: different.into_iter().map(group).collect(),
             of_task,
         }
     }
@@ -237,10 +243,11 @@ mod tests {
             ("group", None),
             ("none", None),
             ("group", None),
+            ("10", Some(10.0)),
             ("3", Some(3.0)),
         ]);
         let found = Grouping::new(&factor(Scale::Log), &words);
-        assert_eq!(labels(&found), ["none", "group", "3"]);
+        assert_eq!(labels(&found), ["none", "group", "3", "10"]);
         assert!(!found.numeric && found.scale == Scale::Linear);
     }
 

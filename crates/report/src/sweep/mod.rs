@@ -36,5 +36,5 @@ pub use report::{Counts, SweepError, SweepReport, TaskReport};
 
 pub(crate) use grouping::Grouping;
 pub(crate) use point::frontier;
-pub(crate) use text::written as difference;
+pub(crate) use text::coefficient;
 pub(crate) use words::{findings, term};

@@ -1,6 +1,6 @@
 //! The report of a sweep as a value.
 
-use super::design::{Design, Factor, Task};
+use super::design::{Design, Factor, Level, Task};
 use super::effect::{Effect, effect};
 use super::grouping::Grouping;
 use super::measure::Measure;
@@ -30,10 +30,11 @@ pub struct SweepReport {
     /// The model's quality, if it was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub utility: Option<Measure>,
-    /// Every measure over the levels of every factor that varies.
+    /// Every measure over the levels of every factor that varies; in a one-at-a-time design over the points in which no
+    /// other factor does.
     pub effects: Vec<Effect>,
     /// Headlines and utility over every two factors that vary; by what the pair explains of the first headline, or of
-    /// utility if there is no attack.
+    /// utility if there is no attack. None in a one-at-a-time design, where two never vary together.
     pub pairs: Vec<Pair>,
     /// Every measure on all factors.
     pub regressions: Vec<Regression>,
@@ -175,7 +176,8 @@ impl SweepReport {
             .find(|values| matches!(values.measure, Measure::Utility { .. }));
         let headlines: Vec<Measure> = shown.iter().map(|v| v.measure.clone()).collect();
         let effects = varying.iter().flat_map(|grouping| {
-            let tells = |task: usize| design.tells_of(&grouping.factor, &tasks[task], &tasks[0]);
+            let first = &tasks[0].levels;
+            let tells = |task: usize| design.tells_of(&grouping.factor, &tasks[task].levels, first);
             all.iter()
                 .map(move |values| effect(grouping, &values.only(tells)))
         });
@@ -210,6 +212,12 @@ impl SweepReport {
             design,
             again,
         })
+    }
+
+    /// Whether a point with `levels` tells of `factor`.
+    pub(crate) fn tells_of(&self, factor: &str, levels: &BTreeMap<String, Level>) -> bool {
+        let first = &self.tasks[0].task.levels;
+        self.design.tells_of(factor, levels, first)
     }
 
     /// The effect of a factor on a measure.

@@ -1,10 +1,11 @@
 //! The report of a sweep for a terminal.
 
 use super::measure::Measure;
-use super::regression::{Fit, RegressionOutcome};
+use super::regression::{Fit, RegressionOutcome, TermOf};
 use super::report::SweepReport;
 use super::words;
 use crate::format;
+use crate::model::Real;
 use crate::text::{TextStyle, columns, printable, wrapped};
 
 /// Unfinished tasks that are listed before the others are counted.
@@ -155,12 +156,12 @@ impl SweepReport {
 fn terms(fit: &Fit, measure: &Measure) -> Vec<Vec<String>> {
     let head = ["", "estimate", "95 % interval", "t", "p"];
     let mut table = vec![head.map(str::to_owned).to_vec()];
-    let number = |value: f64| written(measure, value);
     for term in &fit.terms {
+        let number = |value: Real| coefficient(measure, &term.of, value);
         table.push(vec![
             words::term(term),
-            number(term.estimate.get()),
-            format!("{} to {}", number(term.low.get()), number(term.high.get())),
+            number(term.estimate),
+            format!("{} to {}", number(term.low), number(term.high)),
             format::fixed(term.t.get(), 2),
             format::p_value(term.p.get()),
         ]);
@@ -168,9 +169,12 @@ fn terms(fit: &Fit, measure: &Measure) -> Vec<Vec<String>> {
     table
 }
 
-/// A difference of a measure: of a share in percentage points.
-pub(crate) fn written(measure: &Measure, value: f64) -> String {
-    if measure.is_share() {
+/// A coefficient of a measure: the constant as the measure is, a difference of shares in percentage points.
+pub(crate) fn coefficient(measure: &Measure, of: &TermOf, value: Real) -> String {
+    let value = value.get();
+    if *of == TermOf::Constant {
+        measure.written(value)
+    } else if measure.is_share() {
         format!("{}\u{a0}pp", format::fixed(100.0 * value, 1))
     } else {
         format::fixed(value, 3)

@@ -108,42 +108,57 @@ fn utility(report: &SweepReport, measure: &Measure) -> Option<Sentence> {
 /// Which factor explains most of a measure, and how.
 fn explained(report: &SweepReport, measure: &Measure, start: Sentence) -> Sentence {
     let share = |effect: &&Effect| effect.explained.map_or(0.0, Real::get);
+    let alone = report.design.is_one_at_a_time();
+    // Shares of different points cannot be compared: one at a time it is the way that a factor moves the mean.
+    let strength = |effect: &&Effect| match ends(effect) {
+        Some((least, most)) if alone => most.mean.get() - least.mean.get(),
+        _ if alone => 0.0,
+        _ => share(effect),
+    };
     let strongest = report
         .effects
         .iter()
         .filter(|effect| effect.measure == *measure)
         .reduce(|best, next| {
-            if share(&next) > share(&best) {
+            if strength(&next) > strength(&best) {
                 next
             } else {
                 best
             }
         });
-    let Some(effect) = strongest else {
+    let Some((effect, (least, most))) = strongest.and_then(|effect| Some((effect, ends(effect)?)))
+    else {
         return start.say(".");
     };
-    if share(&effect) < LITTLE {
-        let limit = format::rate(LITTLE);
-        return start.say(format!(
-            "; no factor alone explains more than {limit} of that."
-        ));
-    }
-    let by_mean = |a: &&LevelMean, b: &&LevelMean| a.mean.get().total_cmp(&b.mean.get());
-    let (least, most) = (
-        effect.levels.iter().min_by(by_mean),
-        effect.levels.iter().max_by(by_mean),
-    );
-    let (Some(least), Some(most)) = (least, most) else {
-        return start.say(".");
-    };
-    start.say("; ").figure(effect.factor.clone()).say(format!(
-        " explains the largest part of that ({}): on average {} at {}, {} at {}.",
-        format::percent(share(&effect)),
+    let words = format!(
+        ": on average {} at {}, {} at {}.",
         measure.written(least.mean.get()),
         least.level,
         measure.written(most.mean.get()),
         most.level
+    );
+    if alone {
+        let start = start.say("; of all factors ").figure(effect.factor.clone());
+        return start.say(format!(" moves it furthest{words}"));
+    }
+    if share(&effect) < LITTLE {
+        let limit = format::rate(LITTLE);
+        return start.say(format!(
+            "; no factor alone explains more than {limit} of its variance."
+        ));
+    }
+    let start = start.say("; ").figure(effect.factor.clone());
+    start.say(format!(
+        " alone explains {} of its variance, the most of all factors{words}",
+        format::percent(share(&effect))
     ))
+}
+
+/// The levels with the least and the greatest mean.
+fn ends(effect: &Effect) -> Option<(&LevelMean, &LevelMean)> {
+    let by_mean = |a: &&LevelMean, b: &&LevelMean| a.mean.get().total_cmp(&b.mean.get());
+    let levels = || effect.levels.iter();
+    Some((levels().min_by(by_mean)?, levels().max_by(by_mean)?))
 }
 
 fn promise(report: &SweepReport) -> Option<Sentence> {

@@ -211,7 +211,11 @@ fn dots(plot: Plot, report: &SweepReport, grouping: &Grouping, series: &Series<'
     }
     let means = point_means(report, series.measure);
     let place = |k: usize| {
-        let level = &report.points[k].levels[&grouping.factor];
+        let levels = &report.points[k].levels;
+        if !report.tells_of(&grouping.factor, levels) {
+            return None;
+        }
+        let level = &levels[&grouping.factor];
         if grouping.numeric {
             return level.value.and_then(Real::finite);
         }
@@ -230,7 +234,7 @@ fn dots(plot: Plot, report: &SweepReport, grouping: &Grouping, series: &Series<'
             (value, level, 1.8)
         })
     });
-    plot.dots("", series.look.tone, Marker::Disc, 0.3, dots.collect())
+    plot.dots("", series.look.tone, Marker::Disc, 0.4, dots.collect())
 }
 
 fn estimates(effect: &Effect, grouping: &Grouping) -> Vec<Estimate> {

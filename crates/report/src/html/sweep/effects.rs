@@ -11,7 +11,13 @@ use crate::sweep::{Effect, Grouping, LevelMean, Measure, SweepReport};
 pub(super) fn section(report: &SweepReport) -> Option<Section> {
     let varying = || report.groupings.iter().filter(|grouping| grouping.varies());
     varying().next()?;
-    let mut body = shares(report);
+    let mut body = String::new();
+    if report.design.is_one_at_a_time() {
+        body += &paragraph(
+            "One factor at a time: each is compared over the points at which all others are at their first level.",
+        );
+    }
+    body += &shares(report);
     for grouping in varying() {
         body += &format!("<h3>{}</h3>", escaped(&grouping.factor));
         body += &figures([

@@ -3,8 +3,9 @@
 use crate::format;
 use crate::html::Section;
 use crate::html::markup::{Table, escaped, fold};
+use crate::model::Real;
 use crate::sweep::{
-    Fit, Measure, Over, Regression, RegressionOutcome, SweepReport, difference, term,
+    Fit, Measure, Over, Regression, RegressionOutcome, SweepReport, coefficient, term,
 };
 
 /// With fewer degrees of freedom than this a table is not to be leant on.
@@ -74,17 +75,13 @@ fn table(measure: &Measure, fit: &Fit) -> String {
         "#p",
     ];
     let mut table = Table::new(&caption, &head);
-    let number = |value: f64| difference(measure, value);
     for entry in &fit.terms {
+        let number = |value: Real| coefficient(measure, &entry.of, value);
         table.row([
             term(entry),
-            number(entry.estimate.get()),
-            format!(
-                "{} to {}",
-                number(entry.low.get()),
-                number(entry.high.get())
-            ),
-            number(entry.standard_error.get()),
+            number(entry.estimate),
+            format!("{} to {}", number(entry.low), number(entry.high)),
+            number(entry.standard_error),
             format::fixed(entry.t.get(), 2),
             format::p_value(entry.p.get()),
         ]);
