@@ -12,7 +12,8 @@ use primitives::Round;
 /// An implementation is a value: it holds its settings, no state, and gives the same scores for the same
 /// evidence. It sees the labels of the known subjects only ([`Evidence::known`]).
 pub trait MembershipAttack {
-    /// The name in scenarios and reports, with the statistic after a slash if there are several.
+    /// The name in scenarios and reports, with the statistic after a slash if there are several, and then every setting that
+    /// is not the usual one: attacks that differ have different names.
     fn name(&self) -> String;
 
     /// Where the attack comes from.
@@ -28,6 +29,16 @@ pub trait MembershipAttack {
     /// # Errors
     /// If the evidence lacks something, or a score is not finite.
     fn score(&self, evidence: &Evidence<'_>) -> Result<Scores, AttackError>;
+}
+
+/// The part of an attack's name that tells a setting, e.g. `/trim-0.3`; nothing if it is the usual one.
+pub(crate) fn setting(name: &str, value: impl Into<f64>, usual: impl Into<f64>) -> String {
+    let (value, usual): (f64, f64) = (value.into(), usual.into());
+    if value.to_bits() == usual.to_bits() {
+        String::new()
+    } else {
+        format!("/{name}-{value}")
+    }
 }
 
 /// What an attack must observe: what a run has to compute for it, and what a threat model has to grant.

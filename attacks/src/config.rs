@@ -2,7 +2,7 @@
 
 use crate::attack::MembershipAttack;
 use crate::gradient_norm::GradientNorm;
-use crate::histogram_forest::HistogramForest;
+use crate::histogram_forest::{BINS, HistogramForest};
 use crate::lira::Lira;
 use crate::loss_across_rounds::{LossAcrossRounds, Trend};
 use crate::loss_ratio::LossRatio;
@@ -71,12 +71,12 @@ pub struct LossAcrossRoundsConfig {
 #[serde(deny_unknown_fields)]
 pub struct HistogramForestConfig {
     /// Bins of the histogram; 10 if left out, and at least 1.
-    #[serde(default = "ten")]
+    #[serde(default = "bins")]
     pub bins: std::num::NonZeroUsize,
 }
 
-const fn ten() -> std::num::NonZeroUsize {
-    std::num::NonZeroUsize::new(10).expect("ten is not zero")
+const fn bins() -> std::num::NonZeroUsize {
+    std::num::NonZeroUsize::new(BINS).expect("ten is not zero")
 }
 
 impl AttackConfig {
@@ -136,6 +136,31 @@ mod tests {
             names(r#"{"kind":"update-alignment"}"#),
             ["update-alignment/cosine/non-target"]
         );
+    }
+
+    #[test]
+    fn attacks_that_differ_have_different_names() {
+        for (table, name) in [
+            (r#"{"kind":"range","trim":0.3}"#, "range/low/trim-0.3"),
+            (r#"{"kind":"range","trim":0.5,"side":"high"}"#, "range/high"),
+            (
+                r#"{"kind":"lira","variance":"per-subject"}"#,
+                "lira/online/per-subject-variance",
+            ),
+            (
+                r#"{"kind":"rmia","shadows":"offline","gamma":2.0,"scale":{"fixed":0.3}}"#,
+                "rmia/offline/gamma-2/scale-0.3",
+            ),
+            (r#"{"kind":"rmia","gamma":1.0}"#, "rmia/online"),
+            (r#"{"kind":"quantile","fpr":0.01}"#, "quantile/fpr-0.01"),
+            (r#"{"kind":"histogram-forest"}"#, "histogram-forest"),
+            (
+                r#"{"kind":"histogram-forest","bins":20}"#,
+                "histogram-forest/bins-20",
+            ),
+        ] {
+            assert_eq!(names(table), [name]);
+        }
     }
 
     #[test]

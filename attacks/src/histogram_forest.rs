@@ -8,7 +8,7 @@
 //! A forest has seen the subjects it was trained on, so known subjects are scored by forests trained on the
 //! other known subjects (cross-validation); otherwise the threshold found on them would be too strict.
 
-use crate::attack::{AttackError, MembershipAttack, Observation};
+use crate::attack::{AttackError, MembershipAttack, Observation, setting};
 use crate::evidence::Evidence;
 use crate::learn::{Forest, ForestSettings, out_of_fold};
 use crate::score::{Scores, scores};
@@ -24,6 +24,9 @@ pub struct HistogramForest {
     /// Where the forest's randomness comes from.
     pub seed: Seed,
 }
+
+/// Bins where a scenario does not say how many.
+pub(crate) const BINS: usize = 10;
 
 const FOREST: ForestSettings = ForestSettings {
     trees: 500,
@@ -55,7 +58,8 @@ fn edges(mut pool: Vec<f64>, bins: usize) -> Vec<f64> {
 
 impl MembershipAttack for HistogramForest {
     fn name(&self) -> String {
-        "histogram-forest".to_owned()
+        let bins = setting("bins", self.bins as f64, BINS as f64);
+        format!("histogram-forest{bins}")
     }
 
     fn paper(&self) -> &'static str {

@@ -133,10 +133,12 @@ impl Lira {
 
 impl MembershipAttack for Lira {
     fn name(&self) -> String {
-        match self.shadows {
-            ShadowUse::Online => "lira/online".to_owned(),
-            ShadowUse::Offline => "lira/offline".to_owned(),
-        }
+        let variance = match self.variance {
+            Variance::Automatic => "",
+            Variance::Fixed => "/fixed-variance",
+            Variance::PerSubject => "/per-subject-variance",
+        };
+        format!("lira/{}{variance}", self.shadows)
     }
 
     fn paper(&self) -> &'static str {

@@ -7,7 +7,7 @@
 //!
 //! Score: `−L(s) − predicted quantile(s)`, positive for "member at this false-positive rate".
 
-use crate::attack::{AttackError, MembershipAttack, Observation};
+use crate::attack::{AttackError, MembershipAttack, Observation, setting};
 use crate::evidence::Evidence;
 use crate::learn::QuantileRegression;
 use crate::score::{Scores, scores};
@@ -62,7 +62,8 @@ impl From<TargetFpr> for f64 {
 
 impl MembershipAttack for Quantile {
     fn name(&self) -> String {
-        "quantile".to_owned()
+        let fpr = setting("fpr", self.fpr, TargetFpr::default());
+        format!("quantile{fpr}")
     }
 
     fn paper(&self) -> &'static str {

@@ -4,7 +4,7 @@
 //! score is a trimmed mean of the records' scores. Of the subject's records, those that look least (or most)
 //! like members are left out, since a few records that the model never met would otherwise hide the rest.
 
-use crate::attack::{AttackError, MembershipAttack, Observation};
+use crate::attack::{AttackError, MembershipAttack, Observation, setting};
 use crate::evidence::Evidence;
 use crate::score::{Scores, scores};
 use crate::signals::SignalKind;
@@ -96,10 +96,12 @@ impl Range {
 
 impl MembershipAttack for Range {
     fn name(&self) -> String {
-        match self.side {
-            TrimSide::Low => "range/low".to_owned(),
-            TrimSide::High => "range/high".to_owned(),
-        }
+        let side = match self.side {
+            TrimSide::Low => "low",
+            TrimSide::High => "high",
+        };
+        let trim = setting("trim", self.trim, Trim::default());
+        format!("range/{side}{trim}")
     }
 
     fn paper(&self) -> &'static str {

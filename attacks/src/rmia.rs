@@ -13,7 +13,7 @@
 //! ([`Evidence::population`]). For those, every reference model that did not train on them counts as OUT.
 //! Reference models are this repository's shadow runs.
 
-use crate::attack::{AttackError, MembershipAttack, Observation};
+use crate::attack::{AttackError, MembershipAttack, Observation, setting};
 use crate::evidence::Evidence;
 use crate::roc::Roc;
 use crate::score::{MembershipScore, Scores, scores};
@@ -261,10 +261,12 @@ impl Rmia {
 
 impl MembershipAttack for Rmia {
     fn name(&self) -> String {
-        match self.shadows {
-            ShadowUse::Online => "rmia/online".to_owned(),
-            ShadowUse::Offline => "rmia/offline".to_owned(),
-        }
+        let gamma = setting("gamma", self.gamma, Gamma::default());
+        let scale = match self.scale {
+            OfflineScale::Tuned => String::new(),
+            OfflineScale::Fixed(share) => format!("/scale-{}", share.0),
+        };
+        format!("rmia/{}{gamma}{scale}", self.shadows)
     }
 
     fn paper(&self) -> &'static str {

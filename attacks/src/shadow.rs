@@ -11,6 +11,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// Which subjects are members of which shadow run.
@@ -47,6 +48,15 @@ pub enum ShadowUse {
     Online,
     /// Use only shadows that had not: they can be trained before anybody knows who will be attacked.
     Offline,
+}
+
+impl fmt::Display for ShadowUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+        })
+    }
 }
 
 /// Why shadow runs cannot be used.

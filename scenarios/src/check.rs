@@ -7,6 +7,7 @@ use crate::privacy::Protection;
 use accounting::PrivacyUnit;
 use attacks::View;
 use primitives::Seed;
+use std::collections::BTreeMap;
 use training::{Batches, ClipStyle, ModelConfig};
 use transport::Outages;
 
@@ -309,6 +310,8 @@ fn adversary(scenario: &Scenario, faults: &mut Vec<Fault>) {
             faults.push(Fault::new("adversary.view", message));
         }
     }
+    // Figures of two attacks under one name could not be told apart.
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
     for (i, config) in scenario.attacks.iter().enumerate() {
         let field = format!("attacks[{i}]");
         let attacks = config.attacks(Seed::from_number(scenario.seed));
@@ -338,16 +341,18 @@ fn adversary(scenario: &Scenario, faults: &mut Vec<Fault>) {
         if let Some(message) = refused {
             faults.push(Fault::new(&field, message));
         }
-        let name = || attacks.first().map(|attack| attack.name());
-        if let Some(first) = scenario.attacks[..i]
+        let names: Vec<String> = attacks.iter().map(|attack| attack.name()).collect();
+        let twice = names
             .iter()
-            .position(|other| other == config)
-        {
+            .find_map(|name| Some((name, named.get(name).copied()?)));
+        if let Some((name, first)) = twice {
             let message = format!(
-                "attack {} is listed twice with the same settings, as attacks[{first}] too: remove one",
-                name().unwrap_or_default()
+                "attack {name} is listed twice, as attacks[{first}] too: remove one, or give it other settings"
             );
             faults.push(Fault::new(&field, message));
+        }
+        for name in names {
+            named.entry(name).or_insert(i);
         }
     }
     if view == View::SiloUpdates && scenario.attacks.is_empty() {

@@ -215,6 +215,7 @@ const ADVERSARY_AND_GATES: &[Case] = &[
     (KNOWN, "known_subjects = 5\nview = \"everything\"", &["line 30: adversary.view", "\"everything\"", "final-model"]),
     (KNOWN, "view = \"final-model\"", &["line 34: attacks[1]", "needs adversary.view = \"every-round\", and adversary.view is final-model"]),
     ("", "\n[[attacks]]\nkind = \"loss-threshold\"", &["line 37: attacks[2]", "listed twice", "attacks[0]"]),
+    ("", "\n[[attacks]]\nkind = \"loss-across-rounds\"\nstatistic = \"slope\"", &["attacks[2]", "loss-across-rounds/slope is listed twice", "attacks[1]"]),
     ("", "\n[[attacks]]\nkind = \"update-alignment\"", &["attacks[2]", "needs adversary.view = \"silo-updates\""]),
     (KNOWN, "known_subjects = 2\n[[attacks]]\nkind = \"histogram-forest\"", &["line 30: attacks[0]", "needs adversary.known_subjects = at least 3", "is 2"]),
     ("", "\n[[attacks]]\nkind = \"lira\"", &["attacks[2]", "needs adversary.shadows = at least 4"]),
