@@ -5,6 +5,7 @@
 
 use crate::model::{
     AuditNature, Epsilon, Interval, Measurement, NeighboringRelation, PrivacyUnit, Regime,
+    SurvivalPoint,
 };
 use crate::model::{Noun, Nouns, Quality};
 
@@ -190,6 +191,15 @@ pub(crate) fn measurement(measurement: &Measurement, decimals: usize) -> String 
         Measurement::Value(value) => fixed(value.get(), decimals),
         Measurement::Withheld(_) => "—".to_owned(),
     }
+}
+
+/// A share of subjects with its interval, if it has one.
+pub(crate) fn share(point: &SurvivalPoint) -> String {
+    let share = percent(point.share.get());
+    point.interval.map_or(share.clone(), |interval| {
+        let ends = [interval.low, interval.high].map(|end| percent(end.get()));
+        format!("{share} [{}, {}]", ends[0], ends[1])
+    })
 }
 
 /// What a number called ε really is.

@@ -177,7 +177,7 @@ fn over_runs(report: &RunReport) -> Vec<Vec<String>> {
             format!("{}, {}", over.attack, format::regime(over.regime)),
             format::fixed(over.auc.get(), 3),
             format::fixed(over.deviation.get(), 3),
-            format::percent(at.share.get()),
+            format::share(&at),
             format::percent(at.by_luck.get()),
         ]);
     }

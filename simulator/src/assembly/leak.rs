@@ -3,7 +3,10 @@
 use super::exposed::exposed;
 use crate::attack::{Findings, OverRuns};
 use attacks::hygiene::Outcome;
-use attacks::{AttackReport, RecordRegime, RoundResult, SourceInference, SourceReport, Tpr, View};
+use attacks::{
+    AttackReport, Confidence, Interval, RecordRegime, RoundResult, SourceInference, SourceReport,
+    Tpr, View,
+};
 use primitives::{SiloId, SubjectId};
 use report::model as shown;
 use scenarios::World;
@@ -33,18 +36,20 @@ pub fn leak(
 
 fn over_runs(over: &OverRuns) -> shown::OverRuns {
     let pairs = (over.by_luck.len() - 1) as f64;
-    let point = |auc: f64, share: f64, pairs_won: f64| shown::SurvivalPoint {
-        auc: auc.into(),
-        share: share.into(),
-        by_luck: over.by_luck[pairs_won as usize].into(),
+    let all = over.subjects.len() as u64;
+    let point = |auc: f64, pairs_won: f64| {
+        let exposed = over.subjects.values().filter(|own| own.estimate >= auc);
+        let share = Interval::proportion(exposed.count() as u64, all, Confidence::NINETY_FIVE);
+        shown::SurvivalPoint {
+            auc: auc.into(),
+            share: (if all == 0 { 0.0 } else { share.estimate }).into(),
+            interval: (all > 0).then(|| interval(share)),
+            by_luck: over.by_luck[pairs_won as usize].into(),
+        }
     };
     // A tie counts one half; down, so that luck is not made less than it is.
-    let own = |at: &attacks::Survival| point(at.auc, at.share, (at.auc * pairs + 1e-9).floor());
-    let at_least = |auc: f64| {
-        let exposed = over.subjects.values().filter(|own| own.estimate >= auc);
-        let share = exposed.count() as f64 / over.subjects.len().max(1) as f64;
-        point(auc, share, (auc * pairs - 1e-9).ceil())
-    };
+    let own = |at: &attacks::Survival| point(at.auc, (at.auc * pairs + 1e-9).floor());
+    let at_least = |auc: f64| point(auc, (auc * pairs - 1e-9).ceil());
     shown::OverRuns {
         attack: over.attack.clone(),
         title: title(&over.attack),
@@ -145,7 +150,7 @@ fn tpr(tpr: Tpr) -> Measurement {
     }
 }
 
-fn interval(interval: attacks::Interval) -> shown::Interval {
+fn interval(interval: Interval) -> shown::Interval {
     shown::Interval::new(interval.estimate, interval.low, interval.high)
 }
 

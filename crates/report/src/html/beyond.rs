@@ -26,9 +26,9 @@ pub(super) fn over_runs(report: &RunReport) -> String {
         "adversary holds".to_owned(),
         "#mean AUC".to_owned(),
         "#deviation".to_owned(),
-        format!("#{} with own AUC ≥ 0.9", nouns.subject.many),
+        format!("#{} with own AUC ≥ 0.9 [95 %]", nouns.subject.many),
         "#by luck".to_owned(),
-        "#≥ 0.99".to_owned(),
+        "#≥ 0.99 [95 %]".to_owned(),
         "#by luck".to_owned(),
     ];
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
@@ -43,9 +43,8 @@ pub(super) fn over_runs(report: &RunReport) -> String {
             format::fixed(over.auc.get(), 3),
             format::fixed(over.deviation.get(), 3),
         ];
-        for at in over.exposed {
-            let shares = [at.share, at.by_luck];
-            cells.extend(shares.map(|share| format::percent(share.get())));
+        for at in &over.exposed {
+            cells.extend([format::share(at), format::percent(at.by_luck.get())]);
         }
         table.row(cells);
     }

@@ -31,6 +31,10 @@ pub struct SurvivalPoint {
     pub auc: Real,
     /// Share of subjects with at least that.
     pub share: Real,
+    /// The share with its 95 % Clopper–Pearson interval, point by point: how far it would vary among as many other subjects
+    /// of their kind. It takes them for independent; that all are attacked in the same federations is not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
     /// The same share if nothing leaked: over so few runs some have it by luck.
     pub by_luck: Real,
 }
