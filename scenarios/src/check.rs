@@ -370,11 +370,6 @@ fn audit(scenario: &Scenario, faults: &mut Vec<Fault>) {
 
 /// Why nobody could read crafted canaries off a scenario's noised sums, and what to do.
 pub(crate) fn unreadable(scenario: &Scenario) -> Option<&'static str> {
-    if scenario.privacy.adaptive_clip.is_some() {
-        return Some(
-            "canaries push by a clip norm that is known beforehand: give clip_norm as one number",
-        );
-    }
     match scenario.privacy.protection {
         Protection::None => Some(
             "protection = \"none\" promises nothing, so there is nothing that an audit could refute: choose a protection",

@@ -95,10 +95,14 @@ impl CanaryLaw {
                 };
                 (vec![Term::new(1.0, silos)], outside, noise_multiplier.get())
             }
-            // Nobody sees a sum of shares before all noise is in it; and whoever counts as well releases more than is read.
-            Mechanism::None
-            | Mechanism::DistributedNoise { .. }
-            | Mechanism::AdaptiveClip { .. } => return None,
+            // What is read is the sum; the count beside it has noise of its own.
+            Mechanism::AdaptiveClip {
+                step,
+                gradient_noise,
+                ..
+            } => return Self::of(&step.with_noise(gradient_noise), unit, multiplicity),
+            // Nobody sees a sum of shares before all noise is in it.
+            Mechanism::None | Mechanism::DistributedNoise { .. } => return None,
         };
         (deviation > 0.0).then_some(Self {
             inside,
@@ -216,6 +220,23 @@ mod tests {
             // The slope of the log ratio of two Gaussians is their distance over the variance.
             let slope = law.log_ratio(1.0) - law.log_ratio(0.0);
             assert!((slope - distance / 4.0).abs() < 1e-12, "{unit:?}");
+        }
+    }
+
+    #[test]
+    fn with_a_clip_norm_that_adapts_the_sum_has_the_noise_that_is_its_own() {
+        let sampling_rate = rate(0.3);
+        let step = accounting::ClippedStep::AveragedGradient { sampling_rate };
+        let adaptive = Mechanism::AdaptiveClip {
+            step,
+            gradient_noise: noise(1.1),
+            count_noise: noise(4.0),
+        };
+        let sum_alone = step.with_noise(noise(1.1));
+        for unit in [PrivacyUnit::Record, PrivacyUnit::Subject] {
+            let law = CanaryLaw::of(&adaptive, unit, 3);
+            assert!(law.is_some());
+            assert_eq!(law, CanaryLaw::of(&sum_alone, unit, 3));
         }
     }
 

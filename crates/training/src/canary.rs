@@ -9,6 +9,9 @@
 //! The push changes its sign from step to step, which the auditor takes back when it reads. To fresh noise that
 //! makes no difference; noise that is used twice it cancels.
 //!
+//! Where the clip norm adapts from step to step, a canary is clipped to the norm of its step and read in units of it. It has
+//! no part in the count by which the norm adapts: of two releases that the ledger counts as one it touches the louder one.
+//!
 //! What is read is the noised sum, less what the silo's own records added to it: the auditor of a differentially
 //! private mechanism may know all data but the canary's, and which of them joined.
 
@@ -47,8 +50,7 @@ pub enum CanaryKind {
 }
 
 /// The canaries of a silo in one round.
-pub(crate) struct CanaryRound<'a> {
-    plan: &'a LocalPlan,
+pub(crate) struct CanaryRound {
     draws: ChaCha20Rng,
     /// Takes turns from step to step; neighbouring silos take opposite turns.
     sign: f64,
@@ -60,11 +62,10 @@ pub(crate) struct CanaryRound<'a> {
     readings: Vec<f32>,
 }
 
-impl<'a> CanaryRound<'a> {
-    pub(crate) fn new(plan: &'a LocalPlan, seed: &Seed, round: Round) -> Self {
+impl CanaryRound {
+    pub(crate) fn new(plan: &LocalPlan, seed: &Seed, round: Round) -> Self {
         let first = u64::from(round.0) * u64::from(plan.steps()) + u64::from(plan.silo().0);
         Self {
-            plan,
             draws: seed.stream(Stream::silo(Role::Canary, plan.silo(), round)),
             sign: if first.is_multiple_of(2) { 1.0 } else { -1.0 },
             before: Vec::with_capacity(plan.canaries().len()),
@@ -74,20 +75,20 @@ impl<'a> CanaryRound<'a> {
         }
     }
 
-    /// Adds the canaries that join a step to its sum.
-    pub(crate) fn push(&mut self, gradient: &mut [f32]) {
+    /// Adds the canaries that join a step of `plan`, which is the round's with the clip norm of the step, to its sum.
+    pub(crate) fn push(&mut self, plan: &LocalPlan, gradient: &mut [f32]) {
         self.before.clear();
-        for canary in self.plan.canaries() {
+        for canary in plan.canaries() {
             let sum = &mut gradient[canary.coordinate as usize];
             self.before.push(*sum);
             // Drawn whether the canary is in or out, so that one canary's coin moves nothing of another's.
-            let push = draw(self.plan, canary, &mut self.draws, &mut self.joined);
+            let push = draw(plan, canary, &mut self.draws, &mut self.joined);
             let side = match canary {
                 Canary { included: true, .. } => 1.0,
                 Canary {
                     kind: CanaryKind::Record,
                     ..
-                } if matches!(self.plan.protection(), Protection::SubjectSampling { .. }) => -1.0,
+                } if matches!(plan.protection(), Protection::SubjectSampling { .. }) => -1.0,
                 _ => continue,
             };
             *sum += (side * self.sign * push) as f32;
@@ -96,31 +97,33 @@ impl<'a> CanaryRound<'a> {
 
     /// Reads what a step releases off its noised sum, in units of `C`; `factor`: by how much the step is larger than
     /// the plan's denominator would make it.
-    pub(crate) fn read(&mut self, gradient: &[f32], factor: f64) {
-        self.take(|_, coordinate| f64::from(gradient[coordinate]) * factor);
+    pub(crate) fn read(&mut self, plan: &LocalPlan, gradient: &[f32], factor: f64) {
+        self.take(plan, |_, coordinate| {
+            f64::from(gradient[coordinate]) * factor
+        });
     }
 
     /// Remembers the model before a step.
-    pub(crate) fn mark(&mut self, model: &[f32]) {
+    pub(crate) fn mark(&mut self, plan: &LocalPlan, model: &[f32]) {
         self.marked.clear();
-        let canaries = self.plan.canaries().iter();
+        let canaries = plan.canaries().iter();
         self.marked
             .extend(canaries.map(|canary| model[canary.coordinate as usize]));
     }
 
     /// Reads what a step has released off the model that it moved; `scale`: the plan's denominator over the step size.
-    pub(crate) fn read_step(&mut self, model: &[f32], scale: f64) {
+    pub(crate) fn read_step(&mut self, plan: &LocalPlan, model: &[f32], scale: f64) {
         let marked = std::mem::take(&mut self.marked);
-        self.take(|place, coordinate| {
+        self.take(plan, |place, coordinate| {
             (f64::from(marked[place]) - f64::from(model[coordinate])) * scale
         });
         self.marked = marked;
     }
 
     /// One reading a canary: what was released, less what was there before it pushed.
-    fn take(&mut self, released: impl Fn(usize, usize) -> f64) {
-        let clip = self.plan.clip_norm().map_or(1.0, ClipNorm::get);
-        let canaries = self.plan.canaries().iter().zip(&self.before);
+    fn take(&mut self, plan: &LocalPlan, released: impl Fn(usize, usize) -> f64) {
+        let clip = plan.clip_norm().map_or(1.0, ClipNorm::get);
+        let canaries = plan.canaries().iter().zip(&self.before);
         for (place, (canary, &before)) in canaries.enumerate() {
             let released = released(place, canary.coordinate as usize);
             let reading = self.sign * (released - f64::from(before)) / clip;

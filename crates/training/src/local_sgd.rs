@@ -151,7 +151,7 @@ impl LocalSgd {
         &mut self,
         plan: &LocalPlan,
         model: &ModelVector,
-        canaries: &mut CanaryRound<'_>,
+        canaries: &mut CanaryRound,
     ) -> Result<ClipReport, NetworkError> {
         let batch = Batch {
             features: &self.batch.features,
@@ -163,7 +163,7 @@ impl LocalSgd {
         let report = self
             .network
             .add_clipped_sum(model.as_slice(), &batch, &clipping, gradient)?;
-        canaries.push(gradient);
+        canaries.push(plan, gradient);
         #[cfg(feature = "planted-faults")]
         if plan.fault() == Some(crate::Fault::ClipPerBatch) {
             clip_mean(plan, gradient);
@@ -186,7 +186,7 @@ impl LocalSgd {
         &mut self,
         plan: &LocalPlan,
         rate: f64,
-        canaries: &mut CanaryRound<'_>,
+        canaries: &mut CanaryRound,
         rng: &mut ChaCha20Rng,
         model: &mut [f32],
     ) {
@@ -196,14 +196,14 @@ impl LocalSgd {
         let optimizer = plan.optimizer();
         if deviation > 0.0 && optimizer == Optimizer::Sgd {
             let factor = (-rate / divisor) as f32;
-            canaries.mark(model);
+            canaries.mark(plan, model);
             noise::descend(rng, deviation, &self.gradient, factor, model);
-            return canaries.read_step(model, planned / rate);
+            return canaries.read_step(plan, model, planned / rate);
         }
         if deviation > 0.0 {
             noise::add(rng, deviation, &mut self.gradient);
         }
-        canaries.read(&self.gradient, planned / divisor);
+        canaries.read(plan, &self.gradient, planned / divisor);
         let gradient = (&self.gradient[..], divisor);
         self.state.step(optimizer, rate, gradient, deviation, model);
     }

@@ -1,6 +1,6 @@
 //! Bounds from crafted canaries: the ledger's curve held against the scores of all audited rounds.
 
-use super::readings::{Sheet, presence};
+use super::readings::{Sheet, Span, presence};
 use super::{Allowance, claims, confidence, epsilon, method, round, unit};
 use accounting::{Delta, Epsilon, Ledger, LedgerEntry, Presence, PrivacyUnit};
 use attacks::MembershipScore;
@@ -19,8 +19,10 @@ pub struct Crafted<'a> {
     roster: &'a CanaryRoster,
     /// Scores by unit and audited round.
     units: Vec<(PrivacyUnit, Vec<(u32, CanaryScores)>)>,
-    /// Of the last round: push and cosines by unit.
-    last: Vec<(PrivacyUnit, Option<f64>, Vec<f64>)>,
+    /// By unit: what one shot estimates after every round.
+    estimates: Vec<(PrivacyUnit, Vec<shown::RoundEstimate>)>,
+    /// Of the last round: push by unit.
+    last: Vec<(PrivacyUnit, Option<f64>)>,
     /// Noise checks by whose noise.
     pub noise: Vec<(Option<SiloId>, NoiseCheck)>,
 }
@@ -30,6 +32,7 @@ impl<'a> Crafted<'a> {
         Self {
             roster,
             units: UNITS.map(|unit| (unit, Vec::new())).into(),
+            estimates: UNITS.map(|unit| (unit, Vec::new())).into(),
             last: Vec::new(),
             noise: Vec::new(),
         }
@@ -42,11 +45,28 @@ impl<'a> Crafted<'a> {
         }
     }
 
+    /// Keeps what one shot estimates of a round that has ended, and of all rounds so far. Nothing of a unit whose canaries
+    /// are too few, or whose directions lie in too few dimensions.
+    pub fn estimate(&mut self, round: u32, sheet: &Sheet<'_>, parameters: u64, delta: Delta) {
+        let estimate = |unit, span| {
+            let cosines = sheet.cosines(unit, parameters, span);
+            one_shot_estimate(&cosines, parameters, delta).ok()
+        };
+        for (unit, estimates) in &mut self.estimates {
+            let alone = estimate(*unit, Span::ThisRound);
+            if let (Some(alone), Some(so_far)) = (alone, estimate(*unit, Span::SoFar)) {
+                estimates.push(shown::RoundEstimate {
+                    round,
+                    alone: epsilon(alone),
+                    so_far: epsilon(so_far),
+                });
+            }
+        }
+    }
+
     /// Keeps what is asked at the end alone.
-    pub fn close(&mut self, sheet: &Sheet<'_>, parameters: u64) {
-        self.last = UNITS
-            .map(|unit| (unit, sheet.push(unit), sheet.cosines(unit, parameters)))
-            .into();
+    pub fn close(&mut self, sheet: &Sheet<'_>) {
+        self.last = UNITS.map(|unit| (unit, sheet.push(unit))).into();
         let checks = |(&whose, readings): (&Option<SiloId>, &attacks::audit::NoiseReadings)| {
             let checks = readings.checks().into_iter();
             checks.map(move |check| (whose, check)).collect::<Vec<_>>()
@@ -70,7 +90,6 @@ impl<'a> Crafted<'a> {
         ledger: &Ledger,
         delta: Delta,
         allowance: Allowance,
-        parameters: u64,
     ) -> Vec<shown::UnitAudit> {
         let audited = self.units.iter().filter(|(_, rounds)| !rounds.is_empty());
         audited
@@ -92,13 +111,12 @@ impl<'a> Crafted<'a> {
                     shown_rounds.push(round(*at, upper, &found, refuted));
                     methods = found;
                 }
-                let (_, push, cosines) = self
-                    .last
-                    .iter()
-                    .find(|(unit, ..)| unit == of)
-                    .expect("every unit was closed");
+                let of_unit = |unit: &PrivacyUnit| unit == of;
+                let push = self.last.iter().find(|(unit, _)| of_unit(unit));
+                let estimates = self.estimates.iter().find(|(unit, _)| of_unit(unit));
+                let estimates = estimates.map_or_else(Vec::new, |(_, found)| found.clone());
                 if let Some((_, scores)) = rounds.last() {
-                    methods.extend(asides(scores, cosines, parameters, delta));
+                    methods.extend(asides(scores, &estimates, delta));
                 }
                 let count = |included: bool| {
                     let side = canaries.iter().filter(|canary| canary.unit == *of);
@@ -111,7 +129,8 @@ impl<'a> Crafted<'a> {
                     outside: count(false),
                     rounds: shown_rounds,
                     methods,
-                    push: push.map(Into::into),
+                    push: push.and_then(|(_, push)| *push).map(Into::into),
+                    estimates,
                 }
             })
             .collect()
@@ -181,21 +200,18 @@ impl Test<'_> {
 /// Estimates, which decide nothing.
 fn asides(
     scores: &CanaryScores,
-    cosines: &[f64],
-    parameters: u64,
+    estimates: &[shown::RoundEstimate],
     delta: Delta,
 ) -> Vec<shown::AuditMethod> {
     let even = MembershipScore::try_new(0.0).expect("zero is finite");
     let mut asides = vec![super::posterior(&scores.counts(even), delta)];
-    if let Ok(estimate) = one_shot_estimate(cosines, parameters, delta) {
-        asides.push(shown::AuditMethod {
-            name: "one shot".to_owned(),
-            source: "Andrew et al., arXiv 2302.03098".to_owned(),
-            nature: shown::AuditNature::Estimate,
-            epsilon: epsilon(estimate),
-            confidence: None,
-            decides: false,
-        });
-    }
+    asides.extend(estimates.last().map(|last| shown::AuditMethod {
+        name: "one shot".to_owned(),
+        source: "Andrew et al., arXiv 2302.03098".to_owned(),
+        nature: shown::AuditNature::Estimate,
+        epsilon: last.so_far,
+        confidence: None,
+        decides: false,
+    }));
     asides
 }

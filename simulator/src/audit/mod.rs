@@ -86,7 +86,7 @@ pub fn audit(
     let delta = evidence.resolved.file.scenario.privacy.delta();
     let rounds = config.audited(evidence.last);
     let mut not_audited = Vec::new();
-    let crafted = read(evidence, &rounds, &mut not_audited)?;
+    let crafted = read(evidence, &rounds, delta, &mut not_audited)?;
     let subjects = match subjects::scores(evidence, &rounds)? {
         Ok(subjects) => subjects,
         Err(reason) => {
@@ -101,8 +101,7 @@ pub fn audit(
     let mut units = Vec::new();
     let mut checks = Vec::new();
     if let Some(crafted) = &crafted {
-        let parameters = evidence.resolved.plan.parameters;
-        units.extend(crafted.bounds(evidence.ledger, delta, allowance, parameters));
+        units.extend(crafted.bounds(evidence.ledger, delta, allowance));
         checks = noise::checks(&crafted.noise, allowance);
     }
     for one in &subjects {
@@ -123,6 +122,7 @@ pub fn audit(
 fn read<'a>(
     evidence: &Evidence<'a>,
     rounds: &[u32],
+    delta: accounting::Delta,
     not_audited: &mut Vec<String>,
 ) -> Result<Option<Crafted<'a>>, Failure> {
     let roster = &evidence.resolved.schedule.canaries;
@@ -156,10 +156,14 @@ fn read<'a>(
                 ));
                 return Ok(None);
             }
+            if entries.peek().is_none_or(|next| next.round() > round) {
+                crafted.estimate(round, &sheet, evidence.resolved.plan.parameters, delta);
+                sheet.end_round();
+            }
         }
         crafted.snapshot(audited, &sheet);
     }
-    crafted.close(&sheet, evidence.resolved.plan.parameters);
+    crafted.close(&sheet);
     Ok(Some(crafted))
 }
 

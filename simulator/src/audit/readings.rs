@@ -26,8 +26,19 @@ struct Tally {
     sum: f64,
     /// Variance of the noise in that sum.
     variance: f64,
+    /// Sum and variance when the last finished round ended.
+    before: (f64, f64),
     /// What the readings add up to on average if the canary is in.
     expected: f64,
+}
+
+/// Which releases are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// All of them.
+    SoFar,
+    /// Those of the round under way.
+    ThisRound,
 }
 
 /// What was read off one round's sums is not there, or not all of it.
@@ -162,12 +173,25 @@ impl<'a> Sheet<'a> {
         self.canaries.first().map_or(0.0, |tally| tally.score)
     }
 
-    /// Cosines of the summed releases with the directions of the canaries of `unit` that are in, for a model of
-    /// `parameters`: what Andrew et al. (arXiv 2302.03098) estimate from.
-    pub fn cosines(&self, unit: PrivacyUnit, parameters: u64) -> Vec<f64> {
+    /// A round has ended: what comes next is the next round's.
+    pub fn end_round(&mut self) {
+        for tally in &mut self.canaries {
+            tally.before = (tally.sum, tally.variance);
+        }
+    }
+
+    /// Cosines of the releases with the directions of the canaries of `unit` that are in, for a model of `parameters`: of
+    /// what was released in `span`. What Andrew et al. (arXiv 2302.03098) estimate from.
+    pub fn cosines(&self, unit: PrivacyUnit, parameters: u64, span: Span) -> Vec<f64> {
+        let released = |tally: &Tally| match span {
+            Span::SoFar => (tally.sum, tally.variance),
+            Span::ThisRound => (tally.sum - tally.before.0, tally.variance - tally.before.1),
+        };
         self.of(unit)
-            .filter(|(canary, tally)| canary.included && tally.variance > 0.0)
-            .map(|(_, tally)| tally.sum / (tally.variance * parameters as f64).sqrt())
+            .filter(|(canary, _)| canary.included)
+            .map(|(_, tally)| released(tally))
+            .filter(|&(_, variance)| variance > 0.0)
+            .map(|(sum, variance)| sum / (variance * parameters as f64).sqrt())
             .collect()
     }
 

@@ -121,6 +121,7 @@ impl Subjects {
             rounds,
             methods,
             push: None,
+            estimates: Vec::new(),
         }
     }
 }

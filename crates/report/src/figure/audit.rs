@@ -25,9 +25,14 @@ fn of_unit(report: &RunReport, place: usize, unit: &UnitAudit) -> Option<Figure>
             .collect()
     };
     let (upper, lower) = (curve(|r| r.upper), curve(|r| r.lower));
+    let estimates = unit.estimates.iter();
+    let estimates: Vec<(f64, f64)> = estimates
+        .filter_map(|at| Some((f64::from(at.round), at.so_far.finite()?)))
+        .collect();
     let highest = upper
         .iter()
         .chain(&lower)
+        .chain(&estimates)
         .map(|point| point.1)
         .fold(0.0, f64::max);
     let (slug, tone) = match unit.unit {
@@ -54,6 +59,10 @@ fn of_unit(report: &RunReport, place: usize, unit: &UnitAudit) -> Option<Figure>
         Some(Marker::Triangle),
         lower,
     );
+    if !estimates.is_empty() {
+        let (stroke, tone) = (Stroke::Dotted, Tone::Ink);
+        plot = plot.line("one shot: an estimate", tone, stroke, None, estimates);
+    }
     let name = format::unit(unit.unit, &report.identity.nouns);
     Some(Figure::new(
         format!("audit-{slug}-{place}"),
@@ -65,11 +74,16 @@ fn of_unit(report: &RunReport, place: usize, unit: &UnitAudit) -> Option<Figure>
         ),
         format!(
             "ε for {} at δ\u{a0}=\u{a0}{}, from {}: the truth lies between the curves. If they crossed, the promise \
-             would be refuted; a correct run shows no crossing anywhere with a chance of at least {}.",
+             would be refuted; a correct run shows no crossing anywhere with a chance of at least {}.{}",
             format::with_article(name),
             format::delta(audit.delta.get()),
             unit.canaries,
-            format::rate(audit.confidence.get())
+            format::rate(audit.confidence.get()),
+            if unit.estimates.is_empty() {
+                ""
+            } else {
+                " The dotted curve is an estimate, from the canaries' directions in every round's update; it may lie anywhere."
+            }
         ),
         plot.draw(),
     ))

@@ -1,7 +1,7 @@
 //! Two numbers on one axis: what an audit found, and what to suspect if it found too much.
 
 use super::Section;
-use super::markup::{Badge, Table, badge, figures, paragraph};
+use super::markup::{Badge, Table, badge, figures, fold, paragraph, shown_rounds};
 use super::verdict;
 use crate::RunReport;
 use crate::figure::bounds;
@@ -72,6 +72,7 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
     body += &figures(bounds(report).into_iter().map(Some));
     for unit in &audit.units {
         body += &methods(report, unit);
+        body += &estimates(report, unit);
     }
     if !audit.checks.is_empty() {
         body += &verdict::checks("Is the noise what the ledger says?", &audit.checks);
@@ -114,6 +115,30 @@ fn methods(report: &RunReport, unit: &UnitAudit) -> String {
         );
     }
     method_table(&caption, &unit.methods)
+}
+
+/// What is estimated of every round; nothing if nothing can be.
+fn estimates(report: &RunReport, unit: &UnitAudit) -> String {
+    if unit.estimates.is_empty() {
+        return String::new();
+    }
+    let caption = format!(
+        "Estimates, not bounds, for {}: ε by the cosines of every round's update with the directions of the {} that are in \
+         (Andrew et al., arXiv 2302.03098)",
+        format::with_article(format::unit(unit.unit, &report.identity.nouns)),
+        unit.canaries
+    );
+    let head = ["#round", "#this round alone", "#all rounds so far"];
+    let mut table = Table::new(&caption, &head);
+    let shown = shown_rounds(unit.estimates.len());
+    for (_, at) in unit.estimates.iter().enumerate().filter(|(k, _)| shown(*k)) {
+        table.row([
+            at.round.to_string(),
+            format::epsilon_lower(at.alone),
+            format::epsilon_lower(at.so_far),
+        ]);
+    }
+    fold("Estimates by round", &table.to_html())
 }
 
 /// Every method's answer.

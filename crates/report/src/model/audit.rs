@@ -41,6 +41,21 @@ pub struct UnitAudit {
     /// contribution cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Real>,
+    /// What is estimated, not bounded, from the canaries' directions in every round's update; empty if nothing can be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub estimates: Vec<RoundEstimate>,
+}
+
+/// What one round's update, by its cosines with the canaries' directions, makes plausible: estimates, neither upper nor lower
+/// bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundEstimate {
+    /// The round.
+    pub round: u32,
+    /// ε of this round alone.
+    pub alone: Epsilon,
+    /// ε of all rounds up to this one.
+    pub so_far: Epsilon,
 }
 
 /// What is known about ε after one round.

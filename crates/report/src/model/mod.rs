@@ -21,7 +21,7 @@ pub mod utility;
 pub mod verdict;
 
 pub use attendance::{Attendance, AttendanceRound, CostOfAbsence, MissingSilo};
-pub use audit::{Audit, AuditMethod, AuditNature, AuditRound, UnitAudit};
+pub use audit::{Audit, AuditMethod, AuditNature, AuditRound, RoundEstimate, UnitAudit};
 pub use beyond::{Exposed, Factor, OverRuns, SiloSource, SourceReport, SurvivalPoint};
 pub use identity::{Ending, HowEnded, Identity, Noun, Nouns, Setting, SettingsGroup};
 pub use leak::{AttackReport, AttackRound, Leak, Measurement, Regime, RocPoint, TprAtFpr};
