@@ -73,7 +73,7 @@ fn of_unit(report: &RunReport, place: usize, unit: &UnitAudit) -> Option<Figure>
             format::epsilon_lower(last.lower)
         ),
         format!(
-            "ε for {} at δ\u{a0}=\u{a0}{}, from {}: the truth lies between the curves. If they crossed, the promise \
+            "ε for {} at δ\u{a0}=\u{a0}{}, from {}: the truth lies between the bounds. If they crossed, the promise \
              would be refuted; a correct run shows no crossing anywhere with a chance of at least {}.{}",
             format::with_article(name),
             format::delta(audit.delta.get()),
