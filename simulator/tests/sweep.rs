@@ -4,19 +4,11 @@
 
 mod common;
 
-use common::{Place, assert_same, lasting_files, scenario};
+use common::{Place, SWEEP, assert_same, lasting_files, scenario};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-const SWEEP: &str = r#"
-[sweep]
-seeds = 2
-[[sweep.axes]]
-key = "data.source.synthetic.spread"
-values = [0.0, 2.0]
-"#;
 
 fn sweep(changes: &[(&str, &str)]) -> String {
     scenario(&[&[("", SWEEP)], changes].concat())

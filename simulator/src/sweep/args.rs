@@ -2,6 +2,7 @@
 
 use crate::args::setting;
 use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -80,7 +81,8 @@ pub struct SweepSubmitArgs {
 }
 
 /// Engines that run tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EngineArg {
     /// Slurm, by sbatch: an array job
     Slurm,

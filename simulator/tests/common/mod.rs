@@ -53,6 +53,15 @@ kind = "loss-threshold"
 kind = "loss-across-rounds"
 "#;
 
+/// What makes four tasks of [`SCENARIO`].
+pub const SWEEP: &str = r#"
+[sweep]
+seeds = 2
+[[sweep.axes]]
+key = "data.source.synthetic.spread"
+values = [0.0, 2.0]
+"#;
+
 /// The noise of [`SCENARIO`] as it is written there.
 pub const NOISE: &str = "noise_multiplier = 1.0\ndelta = 1e-3";
 

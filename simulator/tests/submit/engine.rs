@@ -1,19 +1,10 @@
 //! Engines that are scripts: they take jobs, keep a queue in files, and run nothing by themselves.
 
-use crate::common::{Place, Said, said, scenario};
+use crate::common::{Place, SWEEP, Said, said, scenario};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
-
-/// Four tasks.
-const SWEEP: &str = r#"
-[sweep]
-seeds = 2
-[[sweep.axes]]
-key = "data.source.synthetic.spread"
-values = [0.0, 2.0]
-"#;
 
 /// Expands `0-2,5%3` into a number a line.
 const EXPAND: &str =

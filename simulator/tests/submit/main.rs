@@ -152,6 +152,8 @@ fn a_dry_run_prints_and_submits_nothing() {
         (&0.into(), &"hq".into())
     );
     assert_eq!(envelope["due"], serde_json::json!([0, 1, 2, 3]));
+    let command = envelope["commands"][0].as_array().unwrap();
+    assert!(command[0] == "hq" && command.contains(&"--array=0-3".into()));
     assert!(cluster.calls().is_empty());
     for file in ["slurm.sh", "hq.sh", "submitted.json", "logs"] {
         assert!(!cluster.file(file).exists(), "{file}");

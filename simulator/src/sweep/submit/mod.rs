@@ -22,6 +22,16 @@ use serde_json::json;
 use slurm::Slurm;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
+
+impl EngineArg {
+    fn engine(self) -> &'static dyn Engine {
+        match self {
+            Self::Slurm => &Slurm,
+            Self::Hq => &HyperQueue,
+        }
+    }
+}
 
 /// What there is to submit, and why.
 struct Due<'a> {
@@ -42,10 +52,7 @@ struct Due<'a> {
 /// # Errors
 /// If the engine is not there or refuses, or the sweep's folder cannot be written.
 pub(super) fn submit(args: &SweepSubmitArgs, output: OutputArgs) -> Result<Exit, Failure> {
-    let engine: &dyn Engine = match args.engine {
-        EngineArg::Slurm => &Slurm,
-        EngineArg::Hq => &HyperQueue,
-    };
+    let engine = args.engine.engine();
     if args.limit.is_some() && args.engine == EngineArg::Hq {
         return Err(Failure::new(
             Exit::Usage,
@@ -73,17 +80,21 @@ pub(super) fn submit(args: &SweepSubmitArgs, output: OutputArgs) -> Result<Exit,
     } else {
         engine.parts(&work, &due.tasks)?
     };
-    let jobs = if args.dry_run {
-        rehearse(engine, &work, &parts, output)?;
-        Vec::new()
+    let (commands, jobs) = if args.dry_run {
+        let commands = rehearse(engine, &work, &parts);
+        if !output.json && !commands.is_empty() {
+            print(&shown(&engine.script(&work), &commands))?;
+        }
+        (commands, Vec::new())
     } else {
-        hand_over(engine, &work, &parts, &folder, &mut record)?
+        hand_over(args.engine, &work, &parts, &folder, &mut record)?
     };
     if output.json {
         let submitted = if args.dry_run { 0 } else { due.tasks.len() };
         let named = |task: &SweepTask| json!({ "id": task.id, "index": task.index });
         let content = json!({
             "folder": folder.path(), "engine": engine.name(), "dry_run": args.dry_run, "jobs": jobs,
+            "commands": commands,
             "due": due.tasks, "submitted": submitted, "waiting": due.waiting, "done": due.done,
             "failed": due.failed.iter().map(|(task, _)| named(task)).collect::<Vec<_>>(),
             "lost": due.lost.iter().map(|(task, _)| named(task)).collect::<Vec<_>>(),
@@ -115,10 +126,7 @@ fn due<'a>(folder: &'a SweepFolder, record: &mut Record) -> Result<Due<'a>, Fail
     let mut gone: Vec<Job> = Vec::new();
     let mut kept = Vec::new();
     for job in std::mem::take(&mut record.jobs) {
-        let engine: &dyn Engine = match job.engine.as_str() {
-            "hq" => &HyperQueue,
-            _ => &Slurm,
-        };
+        let engine = job.engine.engine();
         let of_job = engine.waiting(&job)?;
         if of_job.is_empty() {
             gone.push(job);
@@ -140,7 +148,7 @@ fn due<'a>(folder: &'a SweepFolder, record: &mut Record) -> Result<Due<'a>, Fail
     let lost_by = |task: &SweepTask| {
         let mut had = gone.iter().chain(&kept).rev();
         let job = had.find(|job| job.tasks.values().any(|id| *id == task.id))?;
-        Some(format!("job {} of {}", job.id, job.engine))
+        Some(format!("job {} of {}", job.id, job.engine.engine().name()))
     };
     let is_due = |task: &&SweepTask| !waiting.contains(&task.index);
     let due = Due {
@@ -198,58 +206,49 @@ fn again(task: &SweepTask, what: &str, why: &str) -> String {
     format!("again: task {} ({place}), {what}: {why}\n", task.index)
 }
 
-/// Prints what would be submitted.
-fn rehearse(
-    engine: &dyn Engine,
-    work: &Work,
-    parts: &[Part],
-    output: OutputArgs,
-) -> Result<(), Failure> {
-    if output.json || parts.is_empty() {
-        return Ok(());
-    }
-    let (path, script) = engine.script(work);
+/// The commands that would hand over the parts. What the job before a part will be called nobody knows yet.
+fn rehearse(engine: &dyn Engine, work: &Work, parts: &[Part]) -> Vec<Vec<String>> {
+    let command = |(i, part)| engine.words(work, part, (i > 0).then_some("JOB_BEFORE"));
+    parts.iter().enumerate().map(command).collect()
+}
+
+/// A script and commands, for people.
+fn shown((path, script): &(PathBuf, String), commands: &[Vec<String>]) -> String {
     let mut text = format!("{}:\n{script}\n", path.display());
-    for (i, part) in parts.iter().enumerate() {
-        let before = (i > 0).then_some("JOB_BEFORE");
-        let words: Vec<String> = engine
-            .words(work, part, before)
-            .iter()
-            .map(|word| quoted(word))
-            .collect();
+    for command in commands {
+        let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
         text += &words.join(" ");
         text.push('\n');
     }
-    print(&text)
+    text
 }
 
-/// Submits each part and writes down, one by one, what was submitted.
+/// Submits each part and writes down, one by one, what was submitted. Gives the commands and the jobs' ids.
 fn hand_over(
-    engine: &dyn Engine,
+    to: EngineArg,
     work: &Work,
     parts: &[Part],
     folder: &SweepFolder,
     record: &mut Record,
-) -> Result<Vec<String>, Failure> {
-    let mut jobs: Vec<String> = Vec::new();
-    if !parts.is_empty() {
-        let (path, script) = engine.script(work);
-        folder::write_whole(&path, script.as_bytes())?;
-        // Engines do not make the folder that their logs go to.
-        fs::create_dir_all(work.logs())
-            .map_err(|source| FolderError::io("make folder", &work.logs(), source))?;
+) -> Result<(Vec<Vec<String>>, Vec<String>), Failure> {
+    let engine = to.engine();
+    let (mut commands, mut jobs) = (Vec::new(), Vec::<String>::new());
+    if parts.is_empty() {
+        record.write(folder)?;
+        return Ok((commands, jobs));
     }
+    let (path, script) = engine.script(work);
+    folder::write_whole(&path, script.as_bytes())?;
+    // Engines do not make the folder that their logs go to.
+    fs::create_dir_all(work.logs())
+        .map_err(|source| FolderError::io("make folder", &work.logs(), source))?;
     for part in parts {
         let words = engine.words(work, part, jobs.last().map(String::as_str));
         let handle = engine.submit(&words)?;
+        commands.push(words);
         jobs.push(handle.id.clone());
-        record
-            .jobs
-            .push(Job::new(engine.name(), handle, part, folder));
+        record.jobs.push(Job::new(to, handle, part, folder));
         record.write(folder)?;
     }
-    if parts.is_empty() {
-        record.write(folder)?;
-    }
-    Ok(jobs)
+    Ok((commands, jobs))
 }

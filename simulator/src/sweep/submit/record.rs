@@ -3,6 +3,7 @@
 use super::engine::{Handle, Part};
 use crate::exit::Failure;
 use crate::folder::{self, FolderError};
+use crate::sweep::args::EngineArg;
 use crate::sweep::folder::SweepFolder;
 use primitives::Digest;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ const FORMAT: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Job {
     /// To which engine.
-    pub engine: String,
+    pub engine: EngineArg,
     /// Its id there.
     pub id: String,
     /// Which server gave the id.
@@ -41,10 +42,10 @@ pub struct Record {
 
 impl Job {
     /// A job that its engine knows as `handle`.
-    pub fn new(engine: &str, handle: Handle, part: &Part, folder: &SweepFolder) -> Self {
+    pub fn new(engine: EngineArg, handle: Handle, part: &Part, folder: &SweepFolder) -> Self {
         let id = |&task: &usize| (task, folder.tasks()[task].id.clone());
         Self {
-            engine: engine.to_owned(),
+            engine,
             id: handle.id,
             server: handle.server,
             offset: part.offset,
