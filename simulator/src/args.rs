@@ -60,7 +60,7 @@ pub struct OutputArgs {
 pub enum Command {
     /// Run a scenario: a catalogue name (quickstart, smoke, ...) or a path
     Run(RunArgs),
-    /// Many federations from one scenario with a [sweep]: plan them, run them here or on a cluster
+    /// Many federations from one scenario with a table sweep: plan them, run them here or on a cluster
     #[command(subcommand)]
     Sweep(SweepCommand),
     /// Go on with an interrupted run

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// What to do with a sweep.
 #[derive(Debug, Subcommand)]
 pub enum SweepCommand {
-    /// Write the list of tasks that a scenario with a [sweep] stands for, and say what it will cost
+    /// Write the list of tasks that a scenario with a table sweep stands for, and say what it will cost
     Plan(SweepPlanArgs),
     /// Run every task that is not done yet, several at a time on this machine
     Run(SweepRunArgs),
@@ -24,7 +24,7 @@ pub enum SweepCommand {
 /// Which sweep.
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// A scenario file with a [sweep], or the folder of a planned sweep
+    /// A scenario file with a table sweep, or the folder of a planned sweep
     #[arg(value_name = "SCENARIO|DIR")]
     pub sweep: PathBuf,
     /// Change a key of the scenario before it is swept, e.g. --set sweep.seeds=1 (repeatable)
