@@ -32,9 +32,10 @@ pub(crate) struct LeastSquares {
     pub(crate) coefficients: Vec<f64>,
     /// `y - X b`.
     pub(crate) residuals: Vec<f64>,
-    /// `(XᵀX)⁻¹` of the kept columns.
-    inverse: Vec<Vec<f64>>,
+    /// `X`: the kept columns of each row.
     rows: Vec<Vec<f64>>,
+    /// `X (XᵀX)⁻¹`: how much of each coefficient a row's value is.
+    weights: Vec<Vec<f64>>,
 }
 
 /// An upper triangle that grows a column at a time, and the reflections that made it.
@@ -149,20 +150,19 @@ impl LeastSquares {
         };
         let roots: Vec<Vec<f64>> = (0..k).map(|i| triangle.solve(&unit(i))).collect();
         // (XᵀX)⁻¹ = R⁻¹ R⁻ᵀ; `roots[m]` is the m-th column of R⁻¹.
-        let inverse = (0..k)
-            .map(|i| {
-                (0..k)
-                    .map(|j| roots.iter().map(|root| root[i] * root[j]).sum())
-                    .collect()
-            })
-            .collect();
+        let weigh = |row: &Vec<f64>| {
+            let along: Vec<f64> = roots.iter().map(|root| dot(root, row)).collect();
+            let of = |i: usize| roots.iter().zip(&along).map(|(root, a)| root[i] * a).sum();
+            (0..k).map(of).collect()
+        };
+        let weights = rows.iter().map(weigh).collect();
         Ok(Self {
             kept,
             dependent,
             coefficients,
             residuals,
-            inverse,
             rows,
+            weights,
         })
     }
 
@@ -174,29 +174,101 @@ impl LeastSquares {
     /// Standard error of each coefficient, where rows of one cluster may depend on each other in any way.
     ///
     /// `V = G / (G - 1) · (n - 1) / (n - k) · (XᵀX)⁻¹ (Σ_g X_gᵀ e_g e_gᵀ X_g) (XᵀX)⁻¹` (CR1). `clusters` has the
-    /// cluster of each row. None if there are not more clusters than coefficients: `V` has at most rank `G` then, and
-    /// regressors that are constant within clusters leave it nothing to see.
+    /// cluster of each row. None for a coefficient that leans on a cluster which the model fits whatever its values
+    /// are: no residual tells how it varies, and `V` would leave it out.
     ///
     /// Source: Cameron, Miller 2015, Journal of Human Resources 50, section II.
-    pub(crate) fn clustered_errors(&self, clusters: &[usize]) -> Option<Vec<f64>> {
+    pub(crate) fn clustered_errors(&self, clusters: &[usize]) -> Vec<Option<f64>> {
         let (n, k) = (self.rows.len(), self.kept.len());
-        let mut scores: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for ((row, e), cluster) in self.rows.iter().zip(&self.residuals).zip(clusters) {
-            let score = scores.entry(*cluster).or_insert_with(|| vec![0.0; k]);
-            for (s, x) in score.iter_mut().zip(row) {
-                *s += x * e;
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (row, cluster) in clusters.iter().enumerate() {
+            members.entry(*cluster).or_default().push(row);
+        }
+        if members.len() <= k {
+            // `V` has no full rank then, whatever the coefficients lean on.
+            return vec![None; k];
+        }
+        let g = members.len() as f64;
+        let correction = g / (g - 1.0) * (n as f64 - 1.0) / (n - k) as f64;
+        let error = |coefficient: usize| {
+            let weights = self.weights_of(coefficient);
+            let unseen = |rows: &Vec<usize>| self.is_unseen(&weights, rows);
+            if members.values().any(unseen) {
+                return None;
             }
-        }
-        let g = scores.len();
-        if g <= k {
-            return None;
-        }
-        let correction = g as f64 / (g as f64 - 1.0) * (n as f64 - 1.0) / (n - k) as f64;
-        let error = |i: usize| {
-            let squares = scores.values().map(|score| dot(&self.inverse[i], score));
-            (correction * squares.map(|s| s * s).sum::<f64>()).sqrt()
+            let sum = |rows: &Vec<usize>| -> f64 {
+                rows.iter().map(|&i| weights[i] * self.residuals[i]).sum()
+            };
+            let squares: f64 = members.values().map(|rows| sum(rows).powi(2)).sum();
+            Some((correction * squares).sqrt())
         };
-        Some((0..k).map(error).collect())
+        (0..k).map(error).collect()
+    }
+
+    /// Standard error and degrees of freedom of each coefficient, where all rows are independent of each other.
+    ///
+    /// `V = (XᵀX)⁻¹ (Σ_i x_i x_iᵀ e_i² / (1 - h_i)) (XᵀX)⁻¹` with leverages `h_i` (HC2), and as many degrees of freedom
+    /// as a χ² with the mean and the variance that `V` has if all rows vary alike. For groups it is Welch's
+    /// approximation, for one group the classic interval. None where a row is fitted whatever its value is.
+    ///
+    /// Source: Bell, McCaffrey 2002, Survey Methodology 28; Imbens, Kolesár 2016, Review of Economics and Statistics 98.
+    pub(crate) fn independent_errors(&self) -> Vec<Option<(f64, f64)>> {
+        let n = self.rows.len();
+        let rest: Vec<Vec<f64>> = (0..n)
+            .map(|i| {
+                let one = |j: usize| f64::from(u8::from(i == j));
+                (0..n).map(|j| one(j) - self.hat(i, j)).collect()
+            })
+            .collect();
+        let error = |coefficient: usize| {
+            let weights = self.weights_of(coefficient);
+            if (0..n).any(|i| self.is_unseen(&weights, &[i])) {
+                return None;
+            }
+            // Rows that the coefficient does not lean on may have no residual to divide by.
+            let scaled: Vec<f64> = (0..n)
+                .map(|i| match weights[i].powi(2) {
+                    weight if weight > 0.0 => weight / rest[i][i].max(f64::EPSILON),
+                    weight => weight,
+                })
+                .collect();
+            let squares = scaled.iter().zip(&self.residuals);
+            let variance: f64 = squares.map(|(scale, e)| scale * e * e).sum();
+            let trace: f64 = (0..n).map(|i| scaled[i] * rest[i][i]).sum();
+            let of_row = |i: usize| {
+                let row = scaled.iter().zip(&rest[i]);
+                scaled[i] * row.map(|(scale, rest)| scale * rest * rest).sum::<f64>()
+            };
+            let square: f64 = (0..n).map(of_row).sum();
+            Some((variance.sqrt(), trace * trace / square))
+        };
+        (0..self.kept.len()).map(error).collect()
+    }
+
+    fn weights_of(&self, coefficient: usize) -> Vec<f64> {
+        self.weights.iter().map(|row| row[coefficient]).collect()
+    }
+
+    /// An entry of `X (XᵀX)⁻¹ Xᵀ`: how much of a row's fitted value another row's value is.
+    fn hat(&self, i: usize, j: usize) -> f64 {
+        dot(&self.rows[i], &self.weights[j])
+    }
+
+    /// Whether a combination with `weights` leans on `rows` and their residuals are none of that, whatever their values.
+    fn is_unseen(&self, weights: &[f64], rows: &[usize]) -> bool {
+        let part: Vec<f64> = rows.iter().map(|&i| weights[i]).collect();
+        if norm(&part) <= NEGLIGIBLE * norm(weights) {
+            return false;
+        }
+        let seen = rows.iter().zip(&part).map(|(&i, weight)| {
+            let fitted: f64 = rows
+                .iter()
+                .zip(&part)
+                .map(|(&j, w)| self.hat(i, j) * w)
+                .sum();
+            weight - fitted
+        });
+        norm(&seen.collect::<Vec<f64>>()) <= NEGLIGIBLE * norm(&part)
     }
 }
 
@@ -293,7 +365,8 @@ mod tests {
             for (ours, twin) in fit.coefficients.iter().zip(&b) {
                 prop_assert!((ours - twin).abs() < 1e-7 * (1.0 + twin.abs()), "{ours} {twin}");
             }
-            for (ours, twin) in fit.clustered_errors(&clusters).unwrap().iter().zip(&errors) {
+            for (ours, twin) in fit.clustered_errors(&clusters).iter().zip(&errors) {
+                let ours = ours.unwrap();
                 prop_assert!((ours - twin).abs() < 1e-6 * (1.0 + twin.abs()), "{ours} {twin}");
             }
         }
@@ -304,7 +377,7 @@ mod tests {
     fn coefficients_and_errors_are_statsmodels() {
         let (columns, y, clusters) = example();
         let fit = LeastSquares::fit(&columns, &y).unwrap();
-        let errors = fit.clustered_errors(&clusters).unwrap();
+        let errors = fit.clustered_errors(&clusters);
         for (k, (b, se)) in [
             (0.54, 0.026_404_089_189_478_4),
             (0.1, 0.023_332_341_248_750_568),
@@ -318,7 +391,8 @@ mod tests {
                 "{k}: {}",
                 fit.coefficients[k]
             );
-            assert!((errors[k] - se).abs() < 1e-10, "{k}: {}", errors[k]);
+            let error = errors[k].unwrap();
+            assert!((error - se).abs() < 1e-10, "{k}: {error}");
         }
         assert!((fit.residual_squares() - 0.017_533_333_333_333_34).abs() < 1e-12);
     }
@@ -346,10 +420,11 @@ mod tests {
         for (a, b) in fit.coefficients.iter().zip(&whole.coefficients) {
             assert!((a - b).abs() < 1e-12);
         }
-        let (a, b) = (
-            fit.clustered_errors(&clusters).unwrap(),
-            whole.clustered_errors(&clusters).unwrap(),
-        );
+        let errors = |fit: &LeastSquares| -> Vec<f64> {
+            let errors = fit.clustered_errors(&clusters);
+            errors.into_iter().map(Option::unwrap).collect()
+        };
+        let (a, b) = (errors(&fit), errors(&whole));
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
     }
 
@@ -367,7 +442,58 @@ mod tests {
         let fit = LeastSquares::fit(&columns, &y).unwrap();
         assert_eq!(
             fit.clustered_errors(&[0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]),
-            None
+            [None; 3]
         );
+    }
+
+    /// `OLS(y, X).fit().HC2_se`, statsmodels 0.15.0; degrees of freedom by numpy from the trace of Bell and McCaffrey's
+    /// matrix and of its square.
+    #[test]
+    fn errors_of_independent_rows_are_statsmodels() {
+        let (columns, y, _) = example();
+        let fit = LeastSquares::fit(&columns, &y).unwrap();
+        let golden = [
+            (0.021_185_455_610_200_292, 3.998_339_789_706_698),
+            (0.018_417_808_943_370_802, 6.148_936_170_212_765),
+            (0.025_978_875_279_432_59, 8.958_462_492_250_47),
+        ];
+        for (found, (error, degrees)) in fit.independent_errors().iter().zip(golden) {
+            let found = found.unwrap();
+            assert!((found.0 - error).abs() < 1e-10, "{}", found.0);
+            assert!((found.1 - degrees).abs() < 1e-8, "{}", found.1);
+        }
+    }
+
+    /// A level with one cluster is fitted whatever its values are: its error is no less for that, it is not known. Its
+    /// rows tell of it as the classic interval of their mean does, and one row alone tells nothing.
+    #[test]
+    fn what_a_lone_cluster_carries_has_no_error_of_clusters() {
+        let level =
+            |k: usize, of: &[usize]| of.iter().map(|c| f64::from(u8::from(c / 2 == k))).collect();
+        let clusters = [0, 0, 0, 2, 2, 3, 3, 4, 4, 5, 5];
+        let y = [0.5, 0.6, 0.58, 0.7, 0.72, 0.66, 0.7, 0.4, 0.42, 0.45, 0.5];
+        let columns = vec![vec![1.0; 11], level(1, &clusters), level(2, &clusters)];
+        let fit = LeastSquares::fit(&columns, &y).unwrap();
+        // The constant is the mean of the lone cluster, and both contrasts are held against it.
+        assert_eq!(fit.clustered_errors(&clusters), [None; 3]);
+        let (error, degrees) = fit.independent_errors()[0].unwrap();
+        let mean = y[..3].iter().sum::<f64>() / 3.0;
+        let variance = y[..3].iter().map(|y| (y - mean).powi(2)).sum::<f64>() / 2.0;
+        assert!((error - (variance / 3.0).sqrt()).abs() < 1e-12);
+        assert!((degrees - 2.0).abs() < 1e-9);
+        // Held against a level with two clusters, the other one has an error of clusters.
+        let columns = vec![vec![1.0; 11], level(0, &clusters), level(2, &clusters)];
+        let errors = LeastSquares::fit(&columns, &y)
+            .unwrap()
+            .clustered_errors(&clusters);
+        assert!(errors[0].is_some() && errors[1].is_none() && errors[2].is_some());
+        // One row of a level: nothing tells how it varies.
+        let alone = LeastSquares::fit(
+            &[vec![1.0; 4], vec![1.0, 0.0, 0.0, 0.0]],
+            &[0.9, 0.5, 0.6, 0.55],
+        )
+        .unwrap()
+        .independent_errors();
+        assert!(alone[0].is_some() && alone[1].is_none());
     }
 }

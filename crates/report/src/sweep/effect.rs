@@ -62,8 +62,18 @@ pub struct LevelInterval {
 pub enum Over {
     /// Points: seeds of one point may share their data.
     Points,
-    /// Tasks, since there are too few points: it holds for these points alone.
+    /// Seeds, since there is one point only: it holds for that point alone.
     Seeds,
+}
+
+impl Over {
+    /// What it counts, in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Points => "points",
+            Self::Seeds => "seeds",
+        }
+    }
 }
 
 /// The mean of each group of `grouping`, as far as it has values.
@@ -89,7 +99,8 @@ pub(crate) fn effect(grouping: &Grouping, values: &Values) -> Effect {
         };
         let interval = found
             .half_width
-            .filter(|half| half.is_finite())
+            // Seeds that agree by luck are no certainty.
+            .filter(|half| half.is_finite() && *half > 0.0)
             .map(|half| LevelInterval {
                 low: values.measure.within(found.mean - half).into(),
                 high: values.measure.within(found.mean + half).into(),

@@ -31,7 +31,7 @@ pub use measure::Measure;
 pub use outcome::{AttackOutcome, EpsilonOutcome, Outcomes, State};
 pub use pair::Pair;
 pub use point::PointSummary;
-pub use regression::{Fit, LeftOut, Regression, RegressionOutcome, Term, TermOf};
+pub use regression::{Fit, LeftOut, Regression, RegressionOutcome, Term, TermError, TermOf};
 pub use report::{Counts, SweepError, SweepReport, TaskReport};
 
 pub(crate) use grouping::Grouping;

@@ -42,10 +42,6 @@ pub struct Fit {
     pub points: u32,
     /// Share of the variance over tasks that is explained.
     pub r_squared: Real,
-    /// What the standard errors count as independent.
-    pub over: Over,
-    /// Degrees of freedom of Student's t: clusters less coefficients.
-    pub degrees: u32,
     /// The constant first, then the factors in the sweep's order.
     pub terms: Vec<Term>,
     /// Factors and levels without a coefficient, and why.
@@ -59,7 +55,20 @@ pub struct Term {
     pub of: TermOf,
     /// The coefficient.
     pub estimate: Real,
-    /// Its standard error.
+    /// How sure it is; none if it leans on a level of which nothing tells how it varies: of a single task, or of seeds
+    /// that agree.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub error: Option<TermError>,
+}
+
+/// How sure a coefficient is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TermError {
+    /// What it counts as independent: points, unless the coefficient leans on a level of a single point.
+    pub over: Over,
+    /// Degrees of freedom of Student's t.
+    pub degrees: Real,
+    /// The standard error.
     pub standard_error: Real,
     /// Estimate over standard error.
     pub t: Real,
@@ -182,47 +191,57 @@ fn fit(tasks: &[Task], groupings: &[Grouping], values: &Values) -> Result<Fit, S
             "the factors determine it exactly, so there is no error to judge by".to_owned(),
         );
     }
-    let by = |of: fn(&Entry) -> usize| entries.iter().map(of).collect::<Vec<usize>>();
-    let (points, alone) = (by(|entry| entry.point), by(|entry| entry.task));
+    let points: Vec<usize> = entries.iter().map(|entry| entry.point).collect();
     let of_points = fit.clustered_errors(&points);
-    let (errors, over, clusters) = if let Some(errors) = of_points {
-        (errors, Over::Points, distinct(&points))
+    let of_seeds = if of_points.contains(&None) {
+        fit.independent_errors()
     } else {
-        let errors = fit.clustered_errors(&alone);
-        let errors = errors.ok_or("there are too few tasks")?;
-        (errors, Over::Seeds, alone.len())
+        Vec::new()
     };
     // All regressors are constant within a point, so only clusters less coefficients are left to judge by (Donald,
     // Lang 2007, Review of Economics and Statistics 89).
-    let degrees = clusters - fit.kept.len();
-    let quantile = t_quantile(f64::midpoint(1.0, CONFIDENCE), degrees as f64);
-    let terms = fit.kept.iter().zip(&fit.coefficients).zip(&errors);
-    let terms = terms.map(|((column, estimate), error)| {
-        // A coefficient that no residual bears on has no error; zero over zero is no evidence.
-        let t = if estimate.abs() > 0.0 {
-            estimate / error
-        } else {
-            0.0
+    let spare = distinct(&points).saturating_sub(fit.kept.len()) as f64;
+    // Seeds that agree by luck leave no residual, which is no certainty.
+    let least = 1e-9 * (total / entries.len() as f64).sqrt();
+    let terms = fit.kept.iter().enumerate().map(|(k, column)| {
+        let over_points = of_points[k].map(|error| (error, spare, Over::Points));
+        let over_seeds = || {
+            let (error, degrees) = (*of_seeds.get(k)?)?;
+            Some((error, degrees, Over::Seeds))
         };
+        let estimate = fit.coefficients[k];
         Term {
             of: columns[*column].of.clone(),
-            estimate: (*estimate).into(),
-            standard_error: (*error).into(),
-            t: t.into(),
-            p: two_sided_p(t, degrees as f64).into(),
-            low: (estimate - quantile * error).into(),
-            high: (estimate + quantile * error).into(),
+            estimate: estimate.into(),
+            error: over_points
+                .or_else(over_seeds)
+                .filter(|(error, _, _)| *error > least)
+                .map(|(error, degrees, over)| TermError::new(estimate, error, degrees, over)),
         }
     });
     Ok(Fit {
         tasks: entries.len() as u32,
         points: distinct(&points) as u32,
         r_squared: (1.0 - fit.residual_squares() / total).max(0.0).into(),
-        over,
-        degrees: degrees as u32,
         terms: terms.collect(),
         left_out,
     })
+}
+
+impl TermError {
+    fn new(estimate: f64, error: f64, degrees: f64, over: Over) -> Self {
+        let t = estimate / error;
+        let half = t_quantile(f64::midpoint(1.0, CONFIDENCE), degrees) * error;
+        Self {
+            over,
+            degrees: degrees.into(),
+            standard_error: error.into(),
+            t: t.into(),
+            p: two_sided_p(t, degrees).into(),
+            low: (estimate - half).into(),
+            high: (estimate + half).into(),
+        }
+    }
 }
 
 /// The columns of one factor; none if it does not vary over `entries`.

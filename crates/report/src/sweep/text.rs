@@ -154,17 +154,21 @@ impl SweepReport {
 }
 
 fn terms(fit: &Fit, measure: &Measure) -> Vec<Vec<String>> {
-    let head = ["", "estimate", "95 % interval", "t", "p"];
+    let head = ["", "estimate", "95 % interval", "t", "p", "counts"];
     let mut table = vec![head.map(str::to_owned).to_vec()];
     for term in &fit.terms {
         let number = |value: Real| coefficient(measure, &term.of, value);
-        table.push(vec![
-            words::term(term),
-            number(term.estimate),
-            format!("{} to {}", number(term.low), number(term.high)),
-            format::fixed(term.t.get(), 2),
-            format::p_value(term.p.get()),
-        ]);
+        let mut row = vec![words::term(term), number(term.estimate)];
+        row.extend(match &term.error {
+            Some(error) => [
+                format!("{} to {}", number(error.low), number(error.high)),
+                format::fixed(error.t.get(), 2),
+                format::p_value(error.p.get()),
+                error.over.name().to_owned(),
+            ],
+            None => ["—"; 4].map(str::to_owned),
+        });
+        table.push(row);
     }
     table
 }

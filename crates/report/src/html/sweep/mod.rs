@@ -73,7 +73,7 @@ fn reading() -> Section {
         ),
         (
             "Regression",
-            "Ordinary least squares on all factors at once. A numeric factor’s coefficient is the change for one standard deviation of it, or of its logarithm where the sweep spaces it so; another factor’s is the change from its first level. Standard errors are clustered by point (CR1), and t has as many degrees of freedom as there are points beyond the coefficients. A level with a single point has too small an error. p-values are not corrected for how many there are.",
+            "Ordinary least squares on all factors at once. A numeric factor’s coefficient is the change for one standard deviation of it, or of its logarithm where the sweep spaces it so; another factor’s is the change from its first level. Standard errors are clustered by point (CR1), and t has as many degrees of freedom as there are points beyond the coefficients. A term that leans on a level of a single point has no such error: it counts that point’s seeds (HC2, degrees of freedom by Bell and McCaffrey). p-values are not corrected for how many there are.",
         ),
         (
             "Strongest attack",

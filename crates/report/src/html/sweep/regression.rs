@@ -8,8 +8,8 @@ use crate::sweep::{
     Fit, Measure, Over, Regression, RegressionOutcome, SweepReport, coefficient, term,
 };
 
-/// With fewer degrees of freedom than this a table is not to be leant on.
-const FEW: u32 = 5;
+/// With fewer degrees of freedom than this an error is not to be leant on.
+const FEW: f64 = 5.0;
 
 /// The section; none if the sweep has no factor.
 pub(super) fn section(report: &SweepReport) -> Option<Section> {
@@ -52,19 +52,12 @@ fn one(regression: &Regression) -> String {
 }
 
 fn table(measure: &Measure, fit: &Fit) -> String {
-    let over = match fit.over {
-        Over::Points => "clustered by point",
-        Over::Seeds => {
-            "over tasks as if independent, since there are no more points than coefficients"
-        }
-    };
     let caption = format!(
-        "{}: R² {}, {} tasks in {} points, standard errors {over}, t with {} degrees of freedom",
+        "{}: R² {}, {} tasks in {} points",
         measure.title(),
         format::fixed(fit.r_squared.get(), 3),
         fit.tasks,
         fit.points,
-        fit.degrees
     );
     let head = [
         "term",
@@ -72,23 +65,47 @@ fn table(measure: &Measure, fit: &Fit) -> String {
         "#95 % interval",
         "#standard error",
         "#t",
+        "#degrees",
         "#p",
+        "counts",
     ];
     let mut table = Table::new(&caption, &head);
     for entry in &fit.terms {
         let number = |value: Real| coefficient(measure, &entry.of, value);
-        table.row([
-            term(entry),
-            number(entry.estimate),
-            format!("{} to {}", number(entry.low), number(entry.high)),
-            number(entry.standard_error),
-            format::fixed(entry.t.get(), 2),
-            format::p_value(entry.p.get()),
-        ]);
+        let mut row = vec![term(entry), number(entry.estimate)];
+        row.extend(match &entry.error {
+            Some(error) => [
+                format!("{} to {}", number(error.low), number(error.high)),
+                number(error.standard_error),
+                format::fixed(error.t.get(), 2),
+                format::trimmed(error.degrees.get(), 1),
+                format::p_value(error.p.get()),
+                error.over.name().to_owned(),
+            ],
+            None => ["—"; 6].map(str::to_owned),
+        });
+        table.row(row);
     }
     let mut html = table.to_html();
-    if fit.degrees < FEW {
-        html += "<p class=\"aside\">So few degrees of freedom make errors that are small or large by luck: read them with care.</p>";
+    let errors = || fit.terms.iter().map(|term| term.error);
+    let over = |over| errors().flatten().any(|error| error.over == over);
+    for (is, note) in [
+        (
+            over(Over::Seeds),
+            "Where seeds are counted a term leans on a level of a single point: it holds for these points alone, and says nothing about others like them.",
+        ),
+        (
+            errors().any(|error| error.is_none()),
+            "—: the term leans on a level of a single task, or of seeds that agree, and nothing tells how that varies.",
+        ),
+        (
+            errors().flatten().any(|error| error.degrees.get() < FEW),
+            "Fewer than five degrees of freedom make errors that are small or large by luck: read them with care.",
+        ),
+    ] {
+        if is {
+            html += &format!("<p class=\"aside\">{note}</p>");
+        }
     }
     for left in &fit.left_out {
         let level = left
