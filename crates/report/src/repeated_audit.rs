@@ -63,7 +63,7 @@ impl RepeatedAudit {
             ))
             .say(" without it were taken for one with it.");
         let mut all = vec![verdict, bounds, told];
-        if self.upper > self.largest {
+        if self.upper > self.largest && !self.refuted {
             all.push(
                 sentence()
                     .say("Whatever the mechanism, so many runs can show at most ")
