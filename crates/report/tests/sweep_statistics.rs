@@ -4,6 +4,7 @@
 
 mod fixture;
 
+use fixture::people::Draws;
 use fixture::sweep::{self, number, word};
 use siloscope_report::SweepReport;
 use siloscope_report::model::{Interval, Regime};
@@ -242,6 +243,38 @@ fn what_cannot_be_told_apart_is_named_and_left_out() {
     assert!(report.to_json().find("nan").is_none());
 }
 
+/// As where a protection has a budget and none has not: the budgets' levels say together that there is a protection.
+#[test]
+fn where_a_level_is_left_out_others_are_held_against_it() {
+    let point = |protection: &str, budget: Level| vec![word(protection), budget];
+    let points = [
+        point("none", word("—")),
+        point("record", number(4.0)),
+        point("record", number(8.0)),
+        point("group", number(4.0)),
+        point("group", number(8.0)),
+    ];
+    let values = [0.7, 0.71, 0.52, 0.54, 0.6, 0.61, 0.5, 0.53, 0.57, 0.58];
+    let factors = [("protection", Scale::Linear), ("budget", Scale::Log)];
+    let report = with_auc(&factors, &points, &values);
+    let fit = fit(&report);
+    let left = &fit.left_out[0];
+    assert_eq!(
+        (left.factor.as_str(), left.level.as_deref()),
+        ("budget", Some("8"))
+    );
+    let last = fit.terms.last().unwrap();
+    let TermOf::Contrast { level, against, .. } = &last.of else {
+        panic!("a contrast")
+    };
+    assert_eq!((level.as_str(), against.as_str()), ("4", "— or 8"));
+    // In a balanced design it is the mean of the differences between the two budgets.
+    close(
+        last.estimate.get(),
+        f64::midpoint(0.53 - 0.605, 0.515 - 0.575),
+    );
+}
+
 #[test]
 fn with_as_many_points_as_coefficients_seeds_are_counted_and_it_is_said() {
     let points: Vec<_> = ["none", "record", "group"]
@@ -298,26 +331,15 @@ fn where_there_is_nothing_to_judge_by_there_is_a_reason() {
 /// deviations of 10, a false alarm in a million.
 #[test]
 fn intervals_of_coefficients_cover_the_truth() {
-    let mut state = 99_u64;
-    let mut normal = || {
-        (0..12)
-            .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                (state >> 11) as f64 / (1_u64 << 53) as f64
-            })
-            .sum::<f64>()
-            - 6.0
-    };
+    let mut draws = Draws(99);
     let points: Vec<_> = (0..24).map(|k| vec![number(f64::from(k % 6))]).collect();
     let mut missed = 0;
     for _ in 0..200 {
         let mut values = Vec::new();
         for point in 0..24 {
-            let common = 0.05 * normal();
+            let common = 0.05 * draws.normal();
             for _ in 0..2 {
-                values.push(0.5 + 0.04 * f64::from(point % 6) + common + 0.02 * normal());
+                values.push(0.5 + 0.04 * f64::from(point % 6) + common + 0.02 * draws.normal());
             }
         }
         let report = with_auc(&[("f", Scale::Linear)], &points, &values);

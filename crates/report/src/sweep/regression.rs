@@ -95,13 +95,13 @@ pub enum TermOf {
         /// Whether the factor or its logarithm is in the model.
         scale: Scale,
     },
-    /// A level instead of the factor's first one.
+    /// A level instead of the factor's first one, or of one that is left out.
     Contrast {
         /// The factor.
         factor: String,
         /// The level.
         level: String,
-        /// The first one.
+        /// The first one, and those that are left out: `none`, or `none or group`.
         against: String,
     },
 }
@@ -211,7 +211,7 @@ fn fit(tasks: &[Task], groupings: &[Grouping], values: &Values) -> Result<Fit, S
         };
         let estimate = fit.coefficients[k];
         Term {
-            of: columns[*column].of.clone(),
+            of: columns[*column].of.beside(&left_out),
             estimate: estimate.into(),
             error: over_points
                 .or_else(over_seeds)
@@ -325,6 +325,21 @@ fn distinct(clusters: &[usize]) -> usize {
 }
 
 impl TermOf {
+    /// The same where some levels have no coefficient: others are then held against those too.
+    fn beside(&self, left_out: &[LeftOut]) -> Self {
+        let mut of = self.clone();
+        if let Self::Contrast {
+            factor, against, ..
+        } = &mut of
+        {
+            for left in left_out.iter().filter(|left| left.factor == *factor) {
+                let level = left.level.iter();
+                level.for_each(|level| *against = format!("{against} or {level}"));
+            }
+        }
+        of
+    }
+
     /// What it is, in words; nothing of the constant.
     fn in_words(&self) -> Option<String> {
         match self {
