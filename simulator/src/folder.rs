@@ -6,6 +6,7 @@
 
 use crate::disk::{Disk, Job};
 use crate::exit::Failure;
+use crate::lock::FolderLock;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -108,7 +109,7 @@ pub struct RunFolder {
     lengths: Mutex<BTreeMap<String, u64>>,
     // Dropped in this order: the lock is held until everything is written.
     disk: Disk,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl RunFolder {
@@ -119,7 +120,7 @@ impl RunFolder {
     pub fn open(path: PathBuf) -> Result<Self, FolderError> {
         fs::create_dir_all(&path)
             .map_err(|source| FolderError::io("make folder", &path, source))?;
-        let lock = lock(&path)?;
+        let lock = FolderLock::take(&path)?;
         Ok(Self {
             path,
             lengths: Mutex::new(BTreeMap::new()),
@@ -266,43 +267,6 @@ impl RunFolder {
         lengths.insert(name.to_owned(), length);
         Ok(())
     }
-}
-
-/// Keeps other processes of ours out of a folder for as long as the file is open.
-///
-/// # Errors
-/// If one is in it, or the system refuses.
-pub fn lock(folder: &Path) -> Result<File, FolderError> {
-    let (lock, path) = lock_file(folder)?;
-    lock.try_lock().map_err(|error| match error {
-        fs::TryLockError::WouldBlock => FolderError::InUse(folder.to_owned()),
-        fs::TryLockError::Error(source) => FolderError::io("lock", &path, source),
-    })?;
-    Ok(lock)
-}
-
-/// Waits until no other process of ours is in a folder, if it is there.
-///
-/// # Errors
-/// If the system refuses.
-pub fn wait(folder: &Path) -> Result<(), FolderError> {
-    if !folder.is_dir() {
-        return Ok(());
-    }
-    let (lock, path) = lock_file(folder)?;
-    lock.lock()
-        .map_err(|source| FolderError::io("lock", &path, source))
-}
-
-fn lock_file(folder: &Path) -> Result<(File, PathBuf), FolderError> {
-    let path = folder.join(".lock");
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|source| FolderError::io("open", &path, source))?;
-    Ok((lock, path))
 }
 
 /// Reads a whole file of a run folder.

@@ -27,6 +27,7 @@ mod gate;
 mod interrupt;
 mod jobs;
 mod keys;
+mod lock;
 mod network;
 mod observer;
 mod process;

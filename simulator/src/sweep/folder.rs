@@ -12,12 +12,13 @@
 
 use crate::exit::{Exit, Failure};
 use crate::folder::{self, FolderError};
+use crate::lock::FolderLock;
 use crate::session;
 use primitives::Digest;
 use scenarios::{Factor, SweepFile, SweepTask};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
@@ -158,12 +159,12 @@ impl SweepFolder {
         })
     }
 
-    /// Keeps a second pool out for as long as the file is open.
+    /// Keeps a second pool out for as long as it is held.
     ///
     /// # Errors
     /// If there is one, or the system refuses.
-    pub fn lock(&self) -> Result<File, Failure> {
-        Ok(folder::lock(&self.path)?)
+    pub fn lock(&self) -> Result<FolderLock, Failure> {
+        Ok(FolderLock::take(&self.path)?)
     }
 
     /// Where it is.

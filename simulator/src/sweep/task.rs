@@ -5,8 +5,8 @@ use crate::args::{MakeArgs, OutputArgs};
 use crate::commands;
 use crate::driver;
 use crate::exit::{Exit, Failure};
-use crate::folder;
 use crate::interrupt::Interrupt;
+use crate::lock::FolderLock;
 use crate::session;
 use scenarios::{Resolved, SweepTask};
 
@@ -41,7 +41,7 @@ fn attempt(
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
     // An engine may have sent it again while its last process is still stopping.
-    folder::wait(place.run())?;
+    FolderLock::wait(place.run())?;
     let file = task.open().map_err(Failure::scenario)?;
     let mut resolved = Resolved::new(file).map_err(Failure::scenario)?;
     // What its report says to run: the run folder has the scenario.
