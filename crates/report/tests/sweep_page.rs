@@ -94,6 +94,25 @@ fn sweeps_with_little_to_tell_are_still_reports() {
 }
 
 #[test]
+fn a_factor_called_like_a_figure_of_the_page_gets_a_name_of_its_own() {
+    let factors = ["epsilon", "auc-fresh"].map(|name| sweep::factor(name, None, Scale::Linear));
+    let points = [[1.0, 30.0], [1.0, 60.0], [3.0, 30.0], [3.0, 60.0]]
+        .map(|[epsilon, auc]| vec![number(epsilon), number(auc)]);
+    let (design, tasks) = sweep::sweep("grid", &factors, &points, &[7, 8]);
+    let html = assert_sound(&SweepReport::try_new(design, tasks, String::new()).unwrap());
+    let mut ids: Vec<&str> = html
+        .split(" id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "an id stands twice");
+    assert!(all > 8, "{ids:?}");
+}
+
+#[test]
 fn one_at_a_time_a_factor_is_told_of_by_the_points_that_move_it_alone() {
     let factors = [
         sweep::factor("spread", None, Scale::Linear),

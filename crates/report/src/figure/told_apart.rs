@@ -15,7 +15,7 @@ pub(crate) fn told_apart(audit: &RepeatedAudit) -> Option<Figure> {
         return None;
     }
     let plot = histogram::of_sides(
-        &format!("{}, higher speaks for “with”", audit.statistic),
+        "score, higher speaks for “with”",
         ("with the subject", Tone::Subject, &with),
         ("without it", &without),
     );

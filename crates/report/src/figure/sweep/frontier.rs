@@ -41,7 +41,7 @@ pub(crate) fn utility_by_epsilon(report: &SweepReport) -> Option<Figure> {
     let utility = report.utility.as_ref()?.title();
     figure(
         report,
-        "sweep-utility-by-epsilon".to_owned(),
+        "sweep-frontier-by-epsilon".to_owned(),
         x,
         &epsilons,
         &format!(
@@ -60,7 +60,7 @@ pub(crate) fn utility_by_auc(report: &SweepReport, headline: &Measure) -> Option
     let utility = report.utility.as_ref()?.title();
     figure(
         report,
-        format!("sweep-utility-by-auc-{}", regime.name()),
+        format!("sweep-frontier-by-auc-{}", regime.name()),
         axis(headline, &label, range),
         &aucs,
         &format!(
