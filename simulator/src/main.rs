@@ -11,6 +11,7 @@ mod args;
 mod assembly;
 mod attack;
 mod audit;
+mod built_in;
 mod checkpoint;
 mod commands;
 mod conditions;
@@ -133,8 +134,8 @@ fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<Exit, Failure> {
         Command::Compare(args) => commands::compare(&args, output),
         Command::Export(command) => export::export(&command, output),
         Command::Account(args) => account::account(&args, output),
-        Command::Datasets => commands::datasets(output),
-        Command::Init(args) => commands::init(&args),
-        Command::Completions { shell } => commands::completions(shell),
+        Command::Datasets => built_in::datasets(output),
+        Command::Init(args) => built_in::init(&args),
+        Command::Completions { shell } => built_in::completions(shell),
     }
 }

@@ -165,29 +165,17 @@ impl Test<'_> {
         let found = vec![
             curve,
             method(
-                "Clopper–Pearson",
-                "Jagielski et al., arXiv 2006.07709",
                 &at(Auditor::ClopperPearson),
                 shown::AuditNature::IndependentBound,
                 true,
             ),
+            method(&at(Auditor::OneRun), shown::AuditNature::Bound, true),
             method(
-                "one run",
-                "Steinke et al., arXiv 2305.08846",
-                &at(Auditor::OneRun),
-                shown::AuditNature::Bound,
-                true,
-            ),
-            method(
-                "Gaussian",
-                "Nasr et al., arXiv 2302.07956",
                 &at(Auditor::GaussianDp),
                 shown::AuditNature::GaussianBound,
                 false,
             ),
             method(
-                "one run, Gaussian curve",
-                "Mahloujifar et al., arXiv 2410.22235",
                 &at(Auditor::GaussianOneRun),
                 shown::AuditNature::GaussianBound,
                 false,

@@ -26,7 +26,7 @@ use crate::checkpoint;
 use crate::exit::Failure;
 use accounting::Ledger;
 use attacks::Confidence;
-use attacks::audit::{AuditConfig, Counts, Posterior};
+use attacks::audit::{AuditConfig, Auditor, Counts, EmpiricalEpsilon, Posterior};
 use crafted::Crafted;
 use primitives::{Readings, Round};
 use readings::Sheet;
@@ -204,12 +204,19 @@ const fn unit(unit: accounting::PrivacyUnit) -> shown::PrivacyUnit {
 
 /// One method's answer, from what an auditor found.
 fn method(
-    name: &str,
-    source: &str,
-    found: &attacks::audit::EmpiricalEpsilon,
+    found: &EmpiricalEpsilon,
     nature: shown::AuditNature,
     decides: bool,
 ) -> shown::AuditMethod {
+    let (name, source) = match found.auditor {
+        Auditor::ClopperPearson => ("Clopper–Pearson", "Jagielski et al., arXiv 2006.07709"),
+        Auditor::GaussianDp => ("Gaussian", "Nasr et al., arXiv 2302.07956"),
+        Auditor::OneRun => ("one run", "Steinke et al., arXiv 2305.08846"),
+        Auditor::GaussianOneRun => (
+            "one run, Gaussian curve",
+            "Mahloujifar et al., arXiv 2410.22235",
+        ),
+    };
     shown::AuditMethod {
         name: name.to_owned(),
         source: source.to_owned(),

@@ -91,20 +91,8 @@ impl Subjects {
             let found = Auditor::OneRun.audit(scores, choice, delta, level, &mut rng);
             let gaussian = Auditor::GaussianOneRun.audit(scores, choice, delta, level, &mut rng);
             methods = vec![
-                method(
-                    "one run",
-                    "Steinke et al., arXiv 2305.08846",
-                    &found,
-                    shown::AuditNature::Bound,
-                    true,
-                ),
-                method(
-                    "one run, Gaussian curve",
-                    "Mahloujifar et al., arXiv 2410.22235",
-                    &gaussian,
-                    shown::AuditNature::GaussianBound,
-                    false,
-                ),
+                method(&found, shown::AuditNature::Bound, true),
+                method(&gaussian, shown::AuditNature::GaussianBound, false),
             ];
             rounds.push(round(*at, upper, &methods, false));
         }

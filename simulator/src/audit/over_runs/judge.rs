@@ -53,15 +53,11 @@ pub(super) fn judge(
     let methods = vec![
         curve(lowest, confidence),
         method(
-            "Clopper–Pearson",
-            "Jagielski et al., arXiv 2006.07709",
             &at(Auditor::ClopperPearson),
             shown::AuditNature::Bound,
             true,
         ),
         method(
-            "Gaussian",
-            "Nasr et al., arXiv 2302.07956",
             &at(Auditor::GaussianDp),
             shown::AuditNature::GaussianBound,
             false,
