@@ -75,7 +75,10 @@ pub async fn run(
                 tethers.remove(&ended.index);
                 let task = &folder.tasks()[ended.index];
                 let state = settle(folder, task, &ended)?;
-                overview.ended(task, &state, ended.took, running.len())?;
+                // The next one takes its place at once.
+                let waiting = if stop { 0 } else { waiting.len() };
+                let busy = workers.jobs.get().min(running.len() + waiting);
+                overview.ended(task, &state, ended.took, busy)?;
             }
             () = interrupt.asked(), if !stop => {}
         }
