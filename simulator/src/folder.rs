@@ -6,7 +6,7 @@
 
 use crate::disk::{Disk, Job};
 use crate::exit::Failure;
-use crate::lock::FolderLock;
+use crate::lock::Lock;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -109,7 +109,7 @@ pub struct RunFolder {
     lengths: Mutex<BTreeMap<String, u64>>,
     // Dropped in this order: the lock is held until everything is written.
     disk: Disk,
-    _lock: FolderLock,
+    _lock: Lock,
 }
 
 impl RunFolder {
@@ -120,7 +120,7 @@ impl RunFolder {
     pub fn open(path: PathBuf) -> Result<Self, FolderError> {
         fs::create_dir_all(&path)
             .map_err(|source| FolderError::io("make folder", &path, source))?;
-        let lock = FolderLock::take(&path)?;
+        let lock = Lock::folder(&path)?;
         Ok(Self {
             path,
             lengths: Mutex::new(BTreeMap::new()),

@@ -1,28 +1,51 @@
-//! A folder for one process at a time.
+//! A folder, or a piece of work, for one process at a time.
 
 use crate::folder::FolderError;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Keeps other processes of ours out of a folder for as long as it is held.
+/// What keeps processes of ours apart in a folder.
+const OF_FOLDER: &str = ".lock";
+
+/// Keeps other processes of ours out for as long as it is held.
 ///
 /// It is let go of by name, not by closing the file alone: a process that another thread is just starting holds a copy
 /// of every open file for a moment, and with the copy the lock.
 #[derive(Debug)]
-pub struct FolderLock(File);
+pub struct Lock(File);
 
-impl FolderLock {
-    /// Takes the folder.
+impl Lock {
+    /// Takes the lock that this file is, made if it is not there; none if another process has it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn try_take(path: &Path) -> Result<Option<Self>, FolderError> {
+        let lock = Self::open(path)?;
+        match lock.0.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(FolderError::io("lock", path, source)),
+        }
+    }
+
+    /// Takes the lock that this file is, once no other process has it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn take(path: &Path) -> Result<Self, FolderError> {
+        let lock = Self::open(path)?;
+        let taken = lock.0.lock();
+        taken.map_err(|source| FolderError::io("lock", path, source))?;
+        Ok(lock)
+    }
+
+    /// Takes a folder.
     ///
     /// # Errors
     /// If another process is in it, or the system refuses.
-    pub fn take(folder: &Path) -> Result<Self, FolderError> {
-        let (lock, path) = open(folder)?;
-        lock.0.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => FolderError::InUse(folder.to_owned()),
-            TryLockError::Error(source) => FolderError::io("lock", &path, source),
-        })?;
-        Ok(lock)
+    pub fn folder(folder: &Path) -> Result<Self, FolderError> {
+        Self::try_take(&folder.join(OF_FOLDER))?
+            .ok_or_else(|| FolderError::InUse(folder.to_owned()))
     }
 
     /// Waits until no other process of ours is in the folder, if it is there.
@@ -30,32 +53,28 @@ impl FolderLock {
     /// # Errors
     /// If the system refuses.
     pub fn wait(folder: &Path) -> Result<(), FolderError> {
-        if !folder.is_dir() {
-            return Ok(());
+        if folder.is_dir() {
+            Self::take(&folder.join(OF_FOLDER))?;
         }
-        let (lock, path) = open(folder)?;
-        lock.0
-            .lock()
-            .map_err(|source| FolderError::io("lock", &path, source))
+        Ok(())
+    }
+
+    fn open(path: &Path) -> Result<Self, FolderError> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(|source| FolderError::io("open", path, source))?;
+        Ok(Self(file))
     }
 }
 
-impl Drop for FolderLock {
+impl Drop for Lock {
     fn drop(&mut self) {
         // If it cannot, closing the file does.
         let _ = self.0.unlock();
     }
-}
-
-fn open(folder: &Path) -> Result<(FolderLock, PathBuf), FolderError> {
-    let path = folder.join(".lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|source| FolderError::io("open", &path, source))?;
-    Ok((FolderLock(file), path))
 }
 
 #[cfg(test)]
@@ -65,15 +84,15 @@ mod tests {
     #[test]
     fn a_copy_of_the_file_does_not_hold_the_lock() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = FolderLock::take(folder.path()).unwrap();
+        let lock = Lock::folder(folder.path()).unwrap();
         let copy = lock.0.try_clone().unwrap();
         assert!(matches!(
-            FolderLock::take(folder.path()),
+            Lock::folder(folder.path()),
             Err(FolderError::InUse(_))
         ));
         drop(lock);
-        FolderLock::take(folder.path()).unwrap();
-        FolderLock::wait(folder.path()).unwrap();
+        Lock::folder(folder.path()).unwrap();
+        Lock::wait(folder.path()).unwrap();
         drop(copy);
     }
 }

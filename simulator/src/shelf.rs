@@ -6,13 +6,14 @@
 use crate::exit::{Exit, Failure};
 use crate::folder::{self, FolderError};
 use crate::interrupt::Interrupt;
+use crate::lock::Lock;
 use crate::progress::Progress;
 use primitives::Digest;
 use safetensors::{Dtype, SafeTensors, View};
 use scenarios::{AdversaryConfig, Gates, Plan};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -23,12 +24,6 @@ pub struct Shelf {
     folder: PathBuf,
     /// What one training is called, e.g. "shadow".
     name: &'static str,
-}
-
-/// The right to make one training.
-#[derive(Debug)]
-pub struct Claim {
-    _lock: File,
 }
 
 /// Numbers in rows of equal length, such as one a round and record. Shape: `[rows, width]`.
@@ -65,35 +60,17 @@ impl Shelf {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn claim(&self, training: usize, wait: bool) -> Result<Option<Claim>, FolderError> {
-        let io = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| FolderError::Io {
-                action,
-                path,
-                source,
-            }
-        };
-        fs::create_dir_all(&self.folder).map_err(io("make folder", &self.folder))?;
+    pub fn claim(&self, training: usize, wait: bool) -> Result<Option<Lock>, FolderError> {
+        fs::create_dir_all(&self.folder)
+            .map_err(|source| FolderError::io("make folder", &self.folder, source))?;
         let path = self
             .folder
             .join(format!("{}-{training:04}.lock", self.name));
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(io("open", &path))?;
         if wait {
-            lock.lock().map_err(io("lock", &path))?;
+            Lock::take(&path).map(Some)
         } else {
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(source)) => return Err(io("lock", &path)(source)),
-            }
+            Lock::try_take(&path)
         }
-        Ok(Some(Claim { _lock: lock }))
     }
 
     /// Keeps a part of a training.

@@ -189,9 +189,7 @@ fn audit(report: &RunReport) -> Vec<Vec<String>> {
     for unit in report.audit.iter().flat_map(|audit| &audit.units) {
         let Some(last) = unit.last() else { continue };
         let broken: Vec<String> = unit
-            .rounds
-            .iter()
-            .filter(|round| round.refuted)
+            .refuted()
             .map(|round| round.round.to_string())
             .collect();
         table.push(vec![

@@ -17,7 +17,7 @@
 use crate::checkpoint;
 use crate::exit::Failure;
 use crate::folder::{self, FolderError};
-use crate::lock::FolderLock;
+use crate::lock::Lock;
 use accounting::{Ledger, LedgerEntry};
 use clients::{Silo, SiloCheckpoint};
 use primitives::{Digest, ModelVector, Round, SiloId};
@@ -45,7 +45,7 @@ pub struct SiloFolder {
     /// [`MOST_STALE`].
     most_stale: u64,
     /// Keeps other processes out.
-    _lock: FolderLock,
+    _lock: Lock,
 }
 
 /// The first line: a folder is of one silo of one plan.
@@ -104,7 +104,7 @@ impl SiloFolder {
     ) -> Result<(Self, Option<SiloCheckpoint>), Failure> {
         fs::create_dir_all(&path)
             .map_err(|source| FolderError::io("make folder", &path, source))?;
-        let lock = FolderLock::take(&path)?;
+        let lock = Lock::folder(&path)?;
         let mut empty = Self {
             path,
             owner: Owner { silo, plan },

@@ -12,7 +12,7 @@
 
 use crate::exit::{Exit, Failure};
 use crate::folder::{self, FolderError};
-use crate::lock::FolderLock;
+use crate::lock::Lock;
 use crate::session;
 use primitives::Digest;
 use scenarios::{Factor, SweepFile, SweepTask};
@@ -163,8 +163,8 @@ impl SweepFolder {
     ///
     /// # Errors
     /// If there is one, or the system refuses.
-    pub fn lock(&self) -> Result<FolderLock, Failure> {
-        Ok(FolderLock::take(&self.path)?)
+    pub fn lock(&self) -> Result<Lock, Failure> {
+        Ok(Lock::folder(&self.path)?)
     }
 
     /// Where it is.

@@ -6,7 +6,7 @@ use crate::commands;
 use crate::driver;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::lock::FolderLock;
+use crate::lock::Lock;
 use crate::session;
 use scenarios::{Resolved, SweepTask};
 
@@ -41,7 +41,7 @@ fn attempt(
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
     // An engine may have sent it again while its last process is still stopping.
-    FolderLock::wait(place.run())?;
+    Lock::wait(place.run())?;
     let file = task.open().map_err(Failure::scenario)?;
     let mut resolved = Resolved::new(file).map_err(Failure::scenario)?;
     // What its report says to run: the run folder has the scenario.

@@ -55,9 +55,7 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
     }
     for unit in &audit.units {
         let broken: Vec<String> = unit
-            .rounds
-            .iter()
-            .filter(|round| round.refuted)
+            .refuted()
             .map(|round| round.round.to_string())
             .collect();
         if !broken.is_empty() {

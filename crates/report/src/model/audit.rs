@@ -111,7 +111,7 @@ impl Audit {
     /// The entries and rounds in which a promise was found broken.
     pub fn crossings(&self) -> impl Iterator<Item = (&UnitAudit, &AuditRound)> {
         self.units.iter().flat_map(|unit| {
-            let broken = unit.rounds.iter().filter(|round| round.refuted);
+            let broken = unit.refuted();
             broken.map(move |round| (unit, round))
         })
     }
@@ -127,6 +127,11 @@ impl UnitAudit {
     /// Both bounds after the last audited round.
     pub fn last(&self) -> Option<&AuditRound> {
         self.rounds.last()
+    }
+
+    /// Rounds after which the ledger's curve does not stand.
+    pub fn refuted(&self) -> impl Iterator<Item = &AuditRound> {
+        self.rounds.iter().filter(|round| round.refuted)
     }
 }
 
