@@ -6,6 +6,7 @@
 // What is called in a loop must be compiled with the loop's vectors.
 #![allow(clippy::inline_always)]
 
+use crate::NoiseStream;
 use pulp::Simd;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
@@ -29,13 +30,7 @@ pub(crate) struct Keystream<'a> {
 
 impl<'a> Keystream<'a> {
     pub(crate) fn of(rng: &'a mut ChaCha20Rng) -> Self {
-        let (seed, stream) = (rng.get_seed(), rng.get_stream());
-        let (words, _) = seed.as_chunks::<4>();
-        let mut key = [0; 8];
-        for (word, bytes) in key.iter_mut().zip(words) {
-            *word = u32::from_le_bytes(*bytes);
-        }
-        let block = rng.get_word_pos().div_ceil(WORDS as u128) as u64;
+        let NoiseStream { key, stream, block } = NoiseStream::of(rng);
         Self {
             rng,
             key,

@@ -64,6 +64,11 @@ pub fn descend(rng: &mut ChaCha20Rng, deviation: f64, sum: &[f32], factor: f32, 
     });
 }
 
+/// Blocks of the cipher that `length` normals drawn at once take.
+pub(crate) const fn blocks(length: usize) -> u64 {
+    (length.div_ceil(AT_ONCE * NORMALS) * AT_ONCE * BLOCKS) as u64
+}
+
 /// Calls `put` with the places of a vector of `length` entries, a few at a time, and a normal for each.
 fn for_each(rng: &mut ChaCha20Rng, length: usize, put: impl FnMut(Range<usize>, &[f32])) {
     let keystream = Keystream::of(rng);
