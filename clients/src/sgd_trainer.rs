@@ -6,7 +6,7 @@ use data::Dataset;
 use primitives::{Probe, Seed};
 use protocol::{Release, SiloUpdate, Task, UpdateMetrics, Weights};
 use std::sync::Arc;
-use training::{LocalPlan, LocalRun};
+use training::{LocalPlan, LocalRound, LocalRun};
 
 /// Who sees a silo's update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,14 +96,14 @@ impl SgdTrainer {
 impl LocalTrainer for SgdTrainer {
     fn train(&mut self, task: &Task) -> Result<SiloUpdate, TrainError> {
         let run = self.pool.with(|sgd| {
-            sgd.run(
-                &self.plan,
-                &self.dataset,
-                &task.model,
-                task.clip_norm,
-                &self.seed,
-                task.round,
-            )
+            sgd.run(&LocalRound {
+                plan: &self.plan,
+                dataset: &self.dataset,
+                start: &task.model,
+                clip_norm: task.clip_norm,
+                seed: &self.seed,
+                round: task.round,
+            })
         })?;
         if !run.update.is_finite() {
             return Err(TrainError::NotFinite);

@@ -12,7 +12,7 @@ use secure_sum::SumCode;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Instant;
-use training::{Evaluator, LocalSgd};
+use training::{Evaluator, LocalRound, LocalSgd};
 
 /// Records that are scored to find out how long scoring takes.
 const SCORED: usize = 512;
@@ -213,8 +213,15 @@ fn speed(resolved: &Resolved) -> Result<(f64, f64), Failure> {
     };
     let mut sgd = LocalSgd::new(&world.architecture, backend);
     let clock = Instant::now();
-    sgd.run(local, &world.dataset, &model, None, &world.seed, Round(1))
-        .map_err(Failure::run)?;
+    let first = LocalRound {
+        plan: local,
+        dataset: &world.dataset,
+        start: &model,
+        clip_norm: None,
+        seed: &world.seed,
+        round: Round(1),
+    };
+    sgd.run(&first).map_err(Failure::run)?;
     let a_step = clock.elapsed().as_secs_f64() / f64::from(local.steps().max(1));
     let asked = world.pools.population_records();
     let sample = &asked[..asked.len().min(SCORED)];

@@ -51,6 +51,12 @@ impl Backend {
         }
     }
 
+    /// Whether silos that are handed over together are trained as one computation; else nothing is gained by that, and
+    /// one silo a core is best.
+    pub const fn stacks(self) -> bool {
+        !matches!(self, Self::Fused)
+    }
+
     /// A network of this shape.
     ///
     /// # Panics

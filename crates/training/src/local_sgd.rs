@@ -1,33 +1,30 @@
-//! The local steps of one silo in one round.
+//! The local steps of silos in a round.
 
-use crate::canary::CanaryRound;
-use crate::clipping::ROUNDING_MARGIN;
-use crate::optimizer::OptimizerState;
-use crate::sampling;
-use crate::{
-    Architecture, Backend, Batch, Batches, ClipReport, LocalPlan, Network, NetworkError, Optimizer,
-};
+use crate::host_steps::HostSteps;
+use crate::{Architecture, Backend, ClipReport, LocalPlan, NetworkError};
 use accounting::{ClipNorm, Mechanism};
-use data::{Dataset, Labels};
-use primitives::{ModelVector, RecordId, Role, Round, Seed, Stream, noise, normal};
-use rand_chacha::ChaCha20Rng;
-use std::borrow::Cow;
+use data::Dataset;
+use primitives::{ModelVector, Round, Seed};
+use std::sync::Arc;
 
-/// Runs local steps. Holds a network and buffers, and nothing of any silo between two calls: one for each thread.
-pub struct LocalSgd {
-    network: Box<dyn Network>,
-    rows: Vec<u32>,
-    batch: BatchBuffers,
-    gradient: Vec<f32>,
-    state: OptimizerState,
-}
+/// Runs local steps. Holds networks and buffers, and nothing of any silo between two calls.
+pub struct LocalSgd(Box<dyn Steps>);
 
-#[derive(Default)]
-struct BatchBuffers {
-    records: Vec<RecordId>,
-    features: Vec<f32>,
-    labels: Labels,
-    subjects: Vec<u32>,
+/// Everything that decides what a silo does in one round.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalRound<'a> {
+    /// What the silo does.
+    pub plan: &'a LocalPlan,
+    /// The data set that its records are of.
+    pub dataset: &'a Arc<Dataset>,
+    /// The model that it begins with.
+    pub start: &'a ModelVector,
+    /// What a clip norm that adapts begins at; none: where the plan says.
+    pub clip_norm: Option<ClipNorm>,
+    /// What all draws come from.
+    pub seed: &'a Seed,
+    /// The round.
+    pub round: Round,
 }
 
 /// What a silo did in one round.
@@ -47,218 +44,42 @@ pub struct LocalRun {
     pub readings: Vec<f32>,
 }
 
+/// What can take local steps.
+pub(crate) trait Steps: Send {
+    /// One result for each of `rounds`, in order.
+    fn run(&mut self, rounds: &[LocalRound<'_>]) -> Vec<Result<LocalRun, NetworkError>>;
+}
+
 impl LocalSgd {
     /// Buffers for models of this shape.
     pub fn new(architecture: &Architecture, backend: Backend) -> Self {
-        let network = backend.network(architecture);
-        let parameters = network.parameters();
-        Self {
-            network,
-            rows: Vec::new(),
-            batch: BatchBuffers::default(),
-            gradient: vec![0.0; parameters],
-            state: OptimizerState::default(),
-        }
+        Self(Box::new(HostSteps::new(backend.network(architecture))))
     }
 
-    /// Takes the plan's local steps of `round` from the model `start`; a clip norm that adapts begins at `clip_norm`, or
-    /// where the plan says.
+    /// Takes the local steps of one silo.
     ///
     /// Each step draws its batch from the stream of [`Role::Sampling`], its noise from that of [`Role::Noise`] and the
     /// noise of a count from that of [`Role::CountNoise`] of this silo and round, so the result depends on nothing else
     /// that runs.
     ///
+    /// [`Role::Sampling`]: primitives::Role::Sampling
+    /// [`Role::Noise`]: primitives::Role::Noise
+    /// [`Role::CountNoise`]: primitives::Role::CountNoise
+    ///
     /// # Errors
     /// If the model or the data does not fit the network, or training diverges.
-    pub fn run(
-        &mut self,
-        plan: &LocalPlan,
-        dataset: &Dataset,
-        start: &ModelVector,
-        clip_norm: Option<ClipNorm>,
-        seed: &Seed,
-        round: Round,
-    ) -> Result<LocalRun, NetworkError> {
-        let stream = |role| seed.stream(Stream::silo(role, plan.silo(), round));
-        let (mut draws, mut noise) = (stream(Role::Sampling), stream(Role::Noise));
-        let mut count_noise = stream(Role::CountNoise);
-        let mut canaries = CanaryRound::new(plan, seed, round);
-        let mut plan = Cow::Borrowed(plan);
-        if let (Some(norm), Some(_)) = (clip_norm, plan.adaptive_clip()) {
-            plan.to_mut().set_clip_norm(norm);
-        }
-        let mut model = start.clone();
-        let mut clipping = ClipReport::default();
-        let mut order = Order::default();
-        let rate = plan.learning_rate(round);
-        self.state.clear();
-        for _ in 0..plan.steps() {
-            self.draw(&plan, &mut order, &mut draws);
-            self.gather(&plan, dataset);
-            #[cfg(feature = "planted-faults")]
-            if plan.fault() == Some(crate::Fault::NoiseReused) {
-                noise = stream(Role::Noise);
-            }
-            let report = self.gradient(&plan, &model, &mut canaries)?;
-            clipping.add(&report);
-            self.descend(&plan, rate, &mut canaries, &mut noise, model.as_mut_slice());
-            if let Some(norm) = next_clip_norm(&plan, &report, &mut count_noise) {
-                plan.to_mut().set_clip_norm(norm);
-            }
-        }
-        let mut update = model;
-        for (after, before) in update.as_mut_slice().iter_mut().zip(start.as_slice()) {
-            *after -= before;
-        }
-        Ok(LocalRun {
-            update,
-            steps: plan.steps(),
-            mechanism: plan.mechanism(),
-            clip_norm: plan.adaptive_clip().and(plan.clip_norm()),
-            clipping,
-            readings: canaries.into_readings(),
-        })
+    ///
+    /// # Panics
+    /// Never.
+    pub fn run(&mut self, round: &LocalRound<'_>) -> Result<LocalRun, NetworkError> {
+        let mut runs = self.run_all(std::slice::from_ref(round));
+        runs.pop().expect("one round has one result")
     }
 
-    /// Draws the step's rows.
-    fn draw(&mut self, plan: &LocalPlan, order: &mut Order, rng: &mut ChaCha20Rng) {
-        match plan.batches() {
-            Batches::Poisson(rate) => {
-                let rate = plan.joining_rate().unwrap_or(rate.get());
-                plan.draw_poisson(rate, rng, &mut self.rows);
-            }
-            Batches::Shuffled(size) => {
-                order.next(plan.records().len(), size, rng, &mut self.rows);
-            }
-        }
-    }
-
-    fn gather(&mut self, plan: &LocalPlan, dataset: &Dataset) {
-        let batch = &mut self.batch;
-        batch.records.clear();
-        batch
-            .records
-            .extend(self.rows.iter().map(|&row| plan.records()[row as usize]));
-        dataset.gather(&batch.records, &mut batch.features, &mut batch.labels);
-        batch.subjects.clear();
-        batch
-            .subjects
-            .extend(self.rows.iter().map(|&row| plan.subject(row).0));
-    }
-
-    /// Puts the sum of the batch's clipped gradients into `gradient`.
-    fn gradient(
-        &mut self,
-        plan: &LocalPlan,
-        model: &ModelVector,
-        canaries: &mut CanaryRound,
-    ) -> Result<ClipReport, NetworkError> {
-        let batch = Batch {
-            features: &self.batch.features,
-            labels: self.batch.labels.as_slice(),
-            subjects: &self.batch.subjects,
-        };
-        self.gradient.fill(0.0);
-        let (clipping, gradient) = (plan.clipping(), &mut self.gradient);
-        let report = self
-            .network
-            .add_clipped_sum(model.as_slice(), &batch, &clipping, gradient)?;
-        canaries.push(plan, gradient);
-        #[cfg(feature = "planted-faults")]
-        if plan.fault() == Some(crate::Fault::ClipPerBatch) {
-            clip_mean(plan, gradient);
-        }
-        Ok(report)
-    }
-
-    /// What the step's sum is divided by.
-    fn divisor(&self, plan: &LocalPlan) -> f64 {
-        let drawn = self.rows.len() as f64;
-        #[cfg(feature = "planted-faults")]
-        if plan.fault() == Some(crate::Fault::RealisedDenominator) {
-            return drawn.max(1.0);
-        }
-        plan.expected_batch().unwrap_or(drawn)
-    }
-
-    /// Adds the plan's noise to `gradient` and moves the model along it. Canaries are read off what the step releases.
-    fn descend(
-        &mut self,
-        plan: &LocalPlan,
-        rate: f64,
-        canaries: &mut CanaryRound,
-        rng: &mut ChaCha20Rng,
-        model: &mut [f32],
-    ) {
-        let divisor = self.divisor(plan);
-        let planned = plan.expected_batch().unwrap_or(divisor);
-        let deviation = plan.noise_deviation();
-        let optimizer = plan.optimizer();
-        if deviation > 0.0 && optimizer == Optimizer::Sgd {
-            let factor = (-rate / divisor) as f32;
-            canaries.mark(plan, model);
-            noise::descend(rng, deviation, &self.gradient, factor, model);
-            return canaries.read_step(plan, model, planned / rate);
-        }
-        if deviation > 0.0 {
-            noise::add(rng, deviation, &mut self.gradient);
-        }
-        canaries.read(plan, &self.gradient, planned / divisor);
-        let gradient = (&self.gradient[..], divisor);
-        self.state.step(optimizer, rate, gradient, deviation, model);
-    }
-}
-
-/// What the step after one with this report clips to; none if that is fixed.
-fn next_clip_norm(
-    plan: &LocalPlan,
-    report: &ClipReport,
-    noise: &mut ChaCha20Rng,
-) -> Option<ClipNorm> {
-    let (adaptive, norm, expected) = (
-        plan.adaptive_clip()?,
-        plan.clip_norm()?,
-        plan.expected_batch()?,
-    );
-    let mut normal = [0.0];
-    normal::fill(noise, &mut normal);
-    // Averages over a subject are sums of rounded parts: what they may be off by is taken off.
-    let count = report.balance * (1.0 - ROUNDING_MARGIN) + plan.count_deviation() * normal[0];
-    Some(adaptive.next(norm, 0.5 + count / expected))
-}
-
-/// Shortens the sum so that the mean is no longer than the clip norm: what must not be done instead of clipping
-/// each unit.
-#[cfg(feature = "planted-faults")]
-fn clip_mean(plan: &LocalPlan, gradient: &mut [f32]) {
-    let (Some(clip), Some(batch)) = (plan.clip_norm(), plan.expected_batch()) else {
-        return;
-    };
-    let squares = gradient.iter().map(|&value| f64::from(value).powi(2));
-    let factor = (clip.get() * batch / squares.sum::<f64>().sqrt()).min(1.0) as f32;
-    for value in gradient {
-        *value *= factor;
-    }
-}
-
-/// A shuffled order of all rows, read from front to back and shuffled anew at its end.
-#[derive(Default)]
-struct Order {
-    rows: Vec<u32>,
-    read: usize,
-}
-
-impl Order {
-    fn next(&mut self, count: usize, size: usize, rng: &mut ChaCha20Rng, rows: &mut Vec<u32>) {
-        if self.read == self.rows.len() {
-            self.rows.clear();
-            self.rows.extend(0..count as u32);
-            sampling::shuffle(&mut self.rows, rng);
-            self.read = 0;
-        }
-        let end = (self.read + size).min(count);
-        rows.clear();
-        rows.extend_from_slice(&self.rows[self.read..end]);
-        self.read = end;
+    /// Takes the local steps of several silos, of one federation or of many; one result each, in order. All are as
+    /// [`LocalSgd::run`] would give them by itself: to the bit on a [`Backend`] that trains one by one, to rounding on one
+    /// that stacks ([`Backend::stacks`]).
+    pub fn run_all(&mut self, rounds: &[LocalRound<'_>]) -> Vec<Result<LocalRun, NetworkError>> {
+        self.0.run(rounds)
     }
 }

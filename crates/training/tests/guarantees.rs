@@ -148,10 +148,11 @@ mod canaries {
     use data::{Dataset, DatasetParts, Features};
     use primitives::{RecordId, Role, Round, Seed, SiloId, Stream, SubjectId};
     use siloscope_training::{
-        Architecture, Backend, Batches, Canary, CanaryKind, InputShape, LocalPlan, LocalRun,
-        LocalSgd, LocalWork, ModelConfig, Protection, TrainingConfig,
+        Architecture, Backend, Batches, Canary, CanaryKind, InputShape, LocalPlan, LocalRound,
+        LocalRun, LocalSgd, LocalWork, ModelConfig, Protection, TrainingConfig,
     };
     use std::num::NonZeroU32;
+    use std::sync::Arc;
 
     const STEPS: u32 = 400;
     const RATE: f64 = 0.3;
@@ -189,14 +190,14 @@ mod canaries {
             LocalPlan::try_new(&config, protection, &dataset, &records, SiloId(3), &seed).unwrap();
         let start = model().initial(&mut seed.stream(Stream::run(Role::Init)));
         LocalSgd::new(&model(), Backend::Fused)
-            .run(
-                &plan.with_canaries(canaries),
-                &dataset,
-                &start,
-                None,
-                &seed,
-                Round(1),
-            )
+            .run(&LocalRound {
+                plan: &plan.with_canaries(canaries),
+                dataset: &Arc::new(dataset),
+                start: &start,
+                clip_norm: None,
+                seed: &seed,
+                round: Round(1),
+            })
             .unwrap()
     }
 
@@ -324,9 +325,10 @@ mod faults {
     use data::{Dataset, DatasetParts, Features};
     use primitives::{RecordId, Role, Round, Seed, SiloId, Stream, SubjectId};
     use siloscope_training::{
-        Architecture, Backend, Batches, Canary, CanaryKind, Fault, InputShape, LocalPlan, LocalSgd,
-        LocalWork, ModelConfig, Protection, TrainingConfig,
+        Architecture, Backend, Batches, Canary, CanaryKind, Fault, InputShape, LocalPlan,
+        LocalRound, LocalSgd, LocalWork, ModelConfig, Protection, TrainingConfig,
     };
+    use std::sync::Arc;
 
     const STEPS: u32 = 40;
     const CANARIES: u32 = 2400;
@@ -385,7 +387,14 @@ mod faults {
         }
         let start = model().initial(&mut seed.stream(Stream::run(Role::Init)));
         let run = LocalSgd::new(&model(), Backend::Fused)
-            .run(&plan, &dataset, &start, None, &seed, Round(1))
+            .run(&LocalRound {
+                plan: &plan,
+                dataset: &Arc::new(dataset),
+                start: &start,
+                clip_norm: None,
+                seed: &seed,
+                round: Round(1),
+            })
             .unwrap();
 
         // The ledger says what should have been done, whatever was.

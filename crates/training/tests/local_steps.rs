@@ -8,10 +8,11 @@ use primitives::{
 };
 use siloscope_training::{
     AdaptiveClip, Architecture, Backend, Batch, Batches, Clipping, Evaluator, InputShape,
-    LocalPlan, LocalSgd, LocalWork, ModelConfig, Optimizer, PlanError, Protection, Schedule,
-    TrainingConfig, accuracy, sampling,
+    LocalPlan, LocalRound, LocalSgd, LocalWork, ModelConfig, Optimizer, PlanError, Protection,
+    Schedule, TrainingConfig, accuracy, sampling,
 };
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 const FEATURES: usize = 6;
 
@@ -78,14 +79,14 @@ fn start() -> ModelVector {
 fn run(plan: &LocalPlan, dataset: &Dataset) -> siloscope_training::LocalRun {
     let mut steps = LocalSgd::new(&model(), Backend::Fused);
     steps
-        .run(
+        .run(&LocalRound {
             plan,
-            dataset,
-            &start(),
-            None,
-            &Seed::from_number(1),
-            Round(2),
-        )
+            dataset: &Arc::new(dataset.clone()),
+            start: &start(),
+            clip_norm: None,
+            seed: &Seed::from_number(1),
+            round: Round(2),
+        })
         .unwrap()
 }
 
@@ -448,7 +449,7 @@ fn an_adaptive_clip_norm_follows_the_pseudocode_in_every_protection() {
 
 #[test]
 fn a_round_begins_with_the_clip_norm_it_is_given() {
-    let dataset = dataset(70);
+    let dataset = Arc::new(dataset(70));
     let adaptive = AdaptiveClip::try_new(ClipNorm::try_new(1.0).unwrap(), 0.5, 0.2, 0.1).unwrap();
     let steps = |steps| {
         let config = config(LocalWork::Steps(steps), Batches::Poisson(rate(0.5)));
@@ -456,14 +457,14 @@ fn a_round_begins_with_the_clip_norm_it_is_given() {
     };
     let mut sgd = LocalSgd::new(&model(), Backend::Fused);
     let mut at = |clip_norm| {
-        sgd.run(
-            &steps(1),
-            &dataset,
-            &start(),
+        sgd.run(&LocalRound {
+            plan: &steps(1),
+            dataset: &dataset,
+            start: &start(),
             clip_norm,
-            &Seed::from_number(1),
-            Round(2),
-        )
+            seed: &Seed::from_number(1),
+            round: Round(2),
+        })
         .unwrap()
     };
     let given = ClipNorm::try_new(4.0).unwrap();
@@ -547,7 +548,7 @@ fn the_ledger_hears_what_was_done() {
 
 #[test]
 fn a_run_depends_on_its_silo_and_round_alone() {
-    let dataset = dataset(40);
+    let dataset = Arc::new(dataset(40));
     let config = config(LocalWork::Steps(3), Batches::Poisson(rate(0.3)));
     let protection = record_protection(1.0, 1.0);
     let plan_of = |silo| {
@@ -559,14 +560,14 @@ fn a_run_depends_on_its_silo_and_round_alone() {
     let mut run = |silo, round| {
         let seed = Seed::from_number(1);
         steps
-            .run(
-                &plan_of(silo),
-                &dataset,
-                &start(),
-                None,
-                &seed,
-                Round(round),
-            )
+            .run(&LocalRound {
+                plan: &plan_of(silo),
+                dataset: &dataset,
+                start: &start(),
+                clip_norm: None,
+                seed: &seed,
+                round: Round(round),
+            })
             .unwrap()
             .update
     };
