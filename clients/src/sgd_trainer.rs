@@ -6,7 +6,7 @@ use data::Dataset;
 use primitives::{Probe, Seed};
 use protocol::{Release, SiloUpdate, Task, UpdateMetrics, Weights};
 use std::sync::Arc;
-use training::{LocalPlan, LocalRound, LocalRun};
+use training::{LocalPlan, LocalRound, LocalRun, LocalSgd, NetworkError};
 
 /// Who sees a silo's update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,74 @@ impl SgdTrainer {
         self
     }
 
+    /// Trains the round of `task`, with a network out of the pool.
+    ///
+    /// # Errors
+    /// As [`LocalTrainer::train`].
+    ///
+    /// # Panics
+    /// Never.
+    pub fn train_alone(&self, task: &Task) -> Result<SiloUpdate, TrainError> {
+        let silo = [(self, task)];
+        let mut updates = self.pool.with(|sgd| Self::train_together(sgd, &silo));
+        updates.pop().expect("one silo has one result")
+    }
+
+    /// Trains silos together with `sgd`, of one federation or of many; one result each, in order. One that fails takes
+    /// nothing from the others.
+    pub fn train_together(
+        sgd: &mut LocalSgd,
+        silos: &[(&Self, &Task)],
+    ) -> Vec<Result<SiloUpdate, TrainError>> {
+        let rounds: Vec<LocalRound<'_>> = silos
+            .iter()
+            .map(|(trainer, task)| trainer.round(task))
+            .collect();
+        let runs = sgd.run_all(&rounds);
+        let updates = silos.iter().zip(runs);
+        updates
+            .map(|((trainer, task), run)| trainer.update(task, run))
+            .collect()
+    }
+
+    const fn round<'a>(&'a self, task: &'a Task) -> LocalRound<'a> {
+        LocalRound {
+            plan: &self.plan,
+            dataset: &self.dataset,
+            start: &task.model,
+            clip_norm: task.clip_norm,
+            seed: &self.seed,
+            round: task.round,
+        }
+    }
+
+    /// What leaves the silo of what it ran.
+    fn update(
+        &self,
+        task: &Task,
+        run: Result<LocalRun, NetworkError>,
+    ) -> Result<SiloUpdate, TrainError> {
+        let run = run?;
+        if !run.update.is_finite() {
+            return Err(TrainError::NotFinite);
+        }
+        if let Some(probe) = &self.probe
+            && !run.readings.is_empty()
+        {
+            let silo = Some(self.plan.silo());
+            probe.put(task.round, silo, run.readings.clone());
+        }
+        Ok(SiloUpdate {
+            round: task.round,
+            silo: self.plan.silo(),
+            weight: self.weights.of(self.records()),
+            clip_norm: run.clip_norm,
+            releases: releases(self.audience, run.mechanism, run.steps),
+            metrics: self.metrics(&run),
+            delta: run.update,
+        })
+    }
+
     /// Counts and losses are data: they are told only where nothing is protected.
     fn metrics(&self, run: &LocalRun) -> UpdateMetrics {
         match (self.audience, run.mechanism) {
@@ -95,33 +163,6 @@ impl SgdTrainer {
 
 impl LocalTrainer for SgdTrainer {
     fn train(&mut self, task: &Task) -> Result<SiloUpdate, TrainError> {
-        let run = self.pool.with(|sgd| {
-            sgd.run(&LocalRound {
-                plan: &self.plan,
-                dataset: &self.dataset,
-                start: &task.model,
-                clip_norm: task.clip_norm,
-                seed: &self.seed,
-                round: task.round,
-            })
-        })?;
-        if !run.update.is_finite() {
-            return Err(TrainError::NotFinite);
-        }
-        if let Some(probe) = &self.probe
-            && !run.readings.is_empty()
-        {
-            let silo = Some(self.plan.silo());
-            probe.put(task.round, silo, run.readings.clone());
-        }
-        Ok(SiloUpdate {
-            round: task.round,
-            silo: self.plan.silo(),
-            weight: self.weights.of(self.records()),
-            clip_norm: run.clip_norm,
-            releases: releases(self.audience, run.mechanism, run.steps),
-            metrics: self.metrics(&run),
-            delta: run.update,
-        })
+        self.train_alone(task)
     }
 }

@@ -12,8 +12,8 @@ use siloscope_clients::{
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use training::{
-    Architecture, Backend, Batches, InputShape, LocalPlan, LocalWork, ModelConfig, Protection,
-    TrainingConfig,
+    Architecture, Backend, Batches, InputShape, LocalPlan, LocalSgd, LocalWork, ModelConfig,
+    Protection, TrainingConfig,
 };
 
 const SILO: SiloId = SiloId(3);
@@ -163,4 +163,45 @@ fn a_model_of_another_shape_is_refused() {
         })
         .unwrap_err();
     assert!(matches!(error, TrainError::Network(_)), "{error}");
+}
+
+#[test]
+fn silos_trained_together_are_as_each_alone_and_one_that_fails_is_alone_with_it() {
+    for backend in [Backend::Fused, Backend::Burn] {
+        let trainers = protections().map(|protection| {
+            let trainer = trainer(protection, Audience::Everyone, Weights::Records);
+            (trainer, task(2))
+        });
+        let mut silos: Vec<(&SgdTrainer, &Task)> =
+            trainers.iter().map(|(t, task)| (t, task)).collect();
+        let misshapen = Task {
+            model: ModelVector::zeros(2),
+            ..task(2)
+        };
+        let lost = Task {
+            model: vec![f32::NAN; architecture().parameters()].into(),
+            ..task(2)
+        };
+        silos.insert(1, (&trainers[0].0, &misshapen));
+        silos.insert(3, (&trainers[1].0, &lost));
+        let mut sgd = LocalSgd::new(&architecture(), backend);
+        let mut together = SgdTrainer::train_together(&mut sgd, &silos);
+        assert_eq!(together.len(), 6);
+        assert!(together.remove(3).is_err());
+        assert!(matches!(together.remove(1), Err(TrainError::Network(_))));
+        for ((trainer, task), together) in trainers.iter().zip(together) {
+            let (alone, together) = (trainer.train_alone(task).unwrap(), together.unwrap());
+            // Fused, the same computation; on burn's tensors another one, of 5 steps in f32 from losses near 1.
+            let tolerance = if backend == Backend::Fused { 0.0 } else { 1e-5 };
+            let pairs = alone.delta.as_slice().iter().zip(together.delta.as_slice());
+            for (alone, together) in pairs {
+                assert!((alone - together).abs() <= tolerance, "{alone} {together}");
+            }
+            let rest = |update: protocol::SiloUpdate| protocol::SiloUpdate {
+                delta: ModelVector::zeros(0),
+                ..update
+            };
+            assert_eq!(rest(alone), rest(together));
+        }
+    }
 }

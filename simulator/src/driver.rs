@@ -1,12 +1,13 @@
 //! What takes a run's federation through its rounds, wherever its silos are.
 
+use crate::cohort::{CohortTrainer, OneACore, Together};
 use crate::events::RoundFigures;
 use crate::exit::Failure;
 use crate::federation::{Federation, FederationError};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use attacks::View;
-use clients::{LocalTrainer, SgdPool, SgdTrainer};
+use clients::{SgdPool, SgdTrainer};
 use primitives::{Digest, Probe, Role, SiloId, Stream};
 use protocol::{FinishReason, RoundGate};
 use scenarios::{Protection, Resolved};
@@ -17,7 +18,7 @@ use server::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use training::LocalPlan;
+use training::{LocalPlan, LocalSgd};
 
 /// A federation that can be taken from round to round.
 pub trait Driver {
@@ -102,7 +103,26 @@ pub struct Start {
 /// If the plan's parts do not fit together, or the checkpoint is of another run.
 pub fn in_memory(resolved: &Resolved, start: Start) -> Result<Box<dyn Driver>, Failure> {
     let trainers = trainers(resolved, &start.probe);
-    let federation = Federation::new(resolved, start, trainers);
+    let backend = resolved.file.scenario.training.backend;
+    let trainer: Box<dyn CohortTrainer> = if backend.stacks() {
+        let sgd = LocalSgd::new(&resolved.world.architecture, backend);
+        Box::new(Together::new(trainers, sgd))
+    } else {
+        Box::new(OneACore::new(trainers))
+    };
+    with_trainer(resolved, start, trainer)
+}
+
+/// The whole federation in this process, with silos that `trainer` trains.
+///
+/// # Errors
+/// If the plan's parts do not fit together, or the checkpoint is of another run.
+pub fn with_trainer(
+    resolved: &Resolved,
+    start: Start,
+    trainer: Box<dyn CohortTrainer>,
+) -> Result<Box<dyn Driver>, Failure> {
+    let federation = Federation::new(resolved, start, trainer);
     Ok(Box::new(federation.map_err(Failure::run)?))
 }
 
@@ -189,7 +209,7 @@ fn aggregator(
 }
 
 /// What trains in each silo; what an auditor reads there goes to `probe`.
-pub fn trainers(resolved: &Resolved, probe: &Probe) -> BTreeMap<SiloId, Box<dyn LocalTrainer>> {
+pub fn trainers(resolved: &Resolved, probe: &Probe) -> BTreeMap<SiloId, SgdTrainer> {
     let (world, schedule) = (&resolved.world, &resolved.schedule);
     let scenario = &resolved.file.scenario;
     let architecture = world.architecture.clone();
@@ -207,7 +227,7 @@ pub fn trainers(resolved: &Resolved, probe: &Probe) -> BTreeMap<SiloId, Box<dyn 
                 scenario.federation.strategy.weights(),
             )
             .with_probe(probe.clone());
-            (local.silo(), Box::new(trainer) as Box<dyn LocalTrainer>)
+            (local.silo(), trainer)
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Coordinator and silos exchange the same frames as over a real network; without a `[network]` the messages
 //! themselves, which share a model's memory instead of copying it. Training goes out of the state
-//! machines as tasks; the tasks of a cohort are gathered and trained together, one silo a core, and their
+//! machines as tasks; the tasks of a cohort are gathered and handed over together ([`CohortTrainer`]), and their
 //! results go back in the order of silo ids, so that neither the number of threads nor who is done first
 //! can change a byte.
 //!
@@ -22,13 +22,14 @@
 //! that is resumed at that moment sees the same. The price: a silo that answers too late does not begin the
 //! next round late.
 
+use crate::cohort::CohortTrainer;
 use crate::conditions::Conditions;
 use crate::driver::{self, Driver, End as RunEnd, Progressed, RoundTraffic, Start};
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
 use crate::jobs::Jobs;
 use crate::progress::Progress;
-use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError};
+use clients::{Silo, SiloCheckpoint, SiloEvent, SiloPlan, TrainError};
 use primitives::{Round, Seed, SiloId};
 use protocol::{
     CodecError, Compression, Frame, Message, MessageReader, OpenGate, ToCoordinator, ToSilo, encode,
@@ -47,7 +48,7 @@ use transport::{End, LinkError, MemoryNetwork, Parcel};
 pub struct Federation {
     coordinator: Coordinator,
     silos: BTreeMap<SiloId, Member>,
-    trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
+    trainer: Box<dyn CohortTrainer>,
     conditions: Conditions,
     /// Whether the scenario has a network, whose figures are worth telling.
     is_simulated: bool,
@@ -144,14 +145,14 @@ pub enum FederationError {
 }
 
 impl Federation {
-    /// The federation of a resolved scenario, from where `start` says.
+    /// The federation of a resolved scenario, from where `start` says, whose silos `trainer` trains.
     ///
     /// # Errors
     /// If the plan's parts do not fit together, or the checkpoint is of another run.
     pub fn new(
         resolved: &Resolved,
         start: Start,
-        trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
+        trainer: Box<dyn CohortTrainer>,
     ) -> Result<Self, FederationError> {
         let scenario = &resolved.file.scenario;
         let (digest, now) = (start.digest, start.clock);
@@ -186,7 +187,7 @@ impl Federation {
             is_simulated: scenario.network.is_some(),
             coordinator,
             silos,
-            trainers,
+            trainer,
             conditions,
             compression: scenario.federation.compression,
             sums,
@@ -400,7 +401,8 @@ impl Federation {
         timeout: Option<Duration>,
     ) -> Result<(), FederationError> {
         // One at a time: where nothing takes time its update is taken in before the next silo's.
-        if let Some(done) = self.jobs.take_done(now, timeout, &mut self.trainers) {
+        let done = self.jobs.take_done(now, timeout, self.trainer.as_mut());
+        if let Some(done) = done {
             let id = done.task.silo;
             if let Some(member) = self.silos.get_mut(&id) {
                 member

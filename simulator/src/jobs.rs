@@ -1,15 +1,11 @@
 //! What silos are training, and when they will be done.
 
-use clients::{LocalTrainer, TrainError, TrainingTask};
+use crate::cohort::CohortTrainer;
+use clients::{TrainError, TrainingTask};
 use primitives::SiloId;
 use protocol::SiloUpdate;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Trainings that are computed together, for each thread: enough that no thread waits long, and few updates in memory
-/// however large the cohort.
-const AT_A_TIME: usize = 8;
 
 /// Training under way, in the order in which it will be done; at the same moment, in the order of silos.
 #[derive(Default)]
@@ -51,19 +47,20 @@ impl Jobs {
     }
 
     /// The next training that is done at `now`. Where its result is not known yet, it is computed, together with
-    /// those of the next silos that will be done before `until` (it is not worth waiting for later ones): one silo a core.
+    /// those of the next silos that will be done before `until` (it is not worth waiting for later ones), as many
+    /// as the trainer takes at a time.
     pub fn take_done(
         &mut self,
         now: Duration,
         until: Option<Duration>,
-        trainers: &mut BTreeMap<SiloId, Box<dyn LocalTrainer>>,
+        trainer: &mut dyn CohortTrainer,
     ) -> Option<Done> {
         let (&(done, _), job) = self.0.first_key_value()?;
         if done > now {
             return None;
         }
         if job.result.is_none() {
-            self.train(until, trainers);
+            self.train(until, trainer);
         }
         let (_, Job { task, result }) = self.0.pop_first()?;
         Some(Done {
@@ -72,22 +69,16 @@ impl Jobs {
         })
     }
 
-    fn train(
-        &mut self,
-        until: Option<Duration>,
-        trainers: &mut BTreeMap<SiloId, Box<dyn LocalTrainer>>,
-    ) {
+    fn train(&mut self, until: Option<Duration>, trainer: &mut dyn CohortTrainer) {
         let due = self.0.iter_mut().filter(|((done, _), job)| {
             job.result.is_none() && until.is_none_or(|until| *done <= until)
         });
-        let due = due.take(AT_A_TIME * rayon::current_num_threads());
-        let mut due: BTreeMap<SiloId, &mut Job> =
-            due.map(|((_, silo), job)| (*silo, job)).collect();
-        let work: Vec<(&mut Job, &mut Box<dyn LocalTrainer>)> = trainers
-            .iter_mut()
-            .filter_map(|(silo, trainer)| Some((due.remove(silo)?, trainer)))
-            .collect();
-        work.into_par_iter()
-            .for_each(|(job, trainer)| job.result = Some(trainer.train(&job.task.task)));
+        let (tasks, results): (Vec<&TrainingTask>, Vec<_>) = due
+            .take(trainer.at_a_time())
+            .map(|(_, Job { task, result })| (&*task, result))
+            .unzip();
+        for (result, trained) in results.into_iter().zip(trainer.train(&tasks)) {
+            *result = Some(trained);
+        }
     }
 }

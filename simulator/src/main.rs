@@ -13,6 +13,7 @@ mod attack;
 mod audit;
 mod built_in;
 mod checkpoint;
+mod cohort;
 mod commands;
 mod conditions;
 mod disk;

@@ -11,7 +11,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::{commands, foreign, keys, session};
 use accounting::{Holdings, LedgerEntry};
-use clients::{LocalTrainer, Silo, SiloCheckpoint, SiloPlan};
+use clients::{LocalTrainer, SgdTrainer, Silo, SiloCheckpoint, SiloPlan};
 use primitives::{Probe, Seed, SiloId};
 use scenarios::Resolved;
 use std::collections::BTreeMap;
@@ -108,7 +108,7 @@ fn together(
 struct Making<'a> {
     args: &'a JoinArgs,
     resolved: &'a Resolved,
-    trainers: BTreeMap<SiloId, Box<dyn LocalTrainer>>,
+    trainers: BTreeMap<SiloId, SgdTrainer>,
 }
 
 impl<'a> Making<'a> {
@@ -121,9 +121,9 @@ impl<'a> Making<'a> {
     }
 
     fn trainer(&mut self, silo: SiloId) -> Result<Box<dyn LocalTrainer>, Failure> {
-        self.trainers
-            .remove(&silo)
-            .ok_or_else(|| Failure::run(format!("{silo} has no trainer")))
+        let trainer = self.trainers.remove(&silo);
+        let trainer = trainer.ok_or_else(|| Failure::run(format!("{silo} has no trainer")))?;
+        Ok(Box::new(trainer))
     }
 
     /// The silo as its folder knows it, and the folder.
