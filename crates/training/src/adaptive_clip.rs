@@ -99,11 +99,22 @@ impl AdaptiveClip {
         accounting::split_noise(z, self.count_share)
     }
 
+    /// How fast the clip norm follows.
+    pub(crate) const fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    /// The least and the most that the clip norm may become.
+    pub(crate) const fn range(&self) -> (f64, f64) {
+        let initial = self.initial.get();
+        (initial / FURTHEST, initial * FURTHEST)
+    }
+
     /// The clip norm after a step that clipped to `norm` and found this share within it, noise included.
     pub fn next(&self, norm: ClipNorm, share: f64) -> ClipNorm {
         let off = share.clamp(0.0, 1.0) - self.quantile;
         let next = norm.get() * (-self.learning_rate * off).exp();
-        let (least, most) = (self.initial.get() / FURTHEST, self.initial.get() * FURTHEST);
+        let (least, most) = self.range();
         ClipNorm::try_new(next.clamp(least, most)).unwrap_or(norm)
     }
 

@@ -1,6 +1,6 @@
 //! The rows of a batch in the order in which they are clipped.
 
-use crate::{Batch, Clipping};
+use crate::Clipping;
 use std::ops::Range;
 
 /// A batch's rows with the rows of a unit side by side, and what each row counts.
@@ -36,9 +36,10 @@ pub(crate) struct Units<'a> {
 }
 
 impl Arrangement {
-    /// Arranges a batch. Subjects come in the order of their numbers, rows of a subject in their own.
-    pub(crate) fn arrange(&mut self, batch: &Batch<'_>, clipping: &Clipping) {
-        let (rows, subjects) = (batch.len(), batch.subjects);
+    /// Arranges a batch by the subject of each row. Subjects come in the order of their numbers, rows of a subject in
+    /// their own.
+    pub(crate) fn arrange(&mut self, subjects: &[u32], clipping: &Clipping) {
+        let rows = subjects.len();
         self.order.clear();
         self.order.extend(0..rows as u32);
         for weights in [&mut self.before, &mut self.after] {
@@ -69,22 +70,51 @@ impl Arrangement {
         }
     }
 
+    /// How many units there are.
+    pub(crate) fn units(&self) -> usize {
+        self.unit_ends.len()
+    }
+
+    /// Rows of the longest unit.
+    pub(crate) fn longest(&self) -> usize {
+        self.all().longest()
+    }
+
+    fn all(&self) -> Units<'_> {
+        Units {
+            start: 0,
+            ends: &self.unit_ends,
+        }
+    }
+
+    /// The units numbered `units`, as far as there are any.
+    pub(crate) fn part(&self, units: Range<usize>) -> Option<Part<'_>> {
+        let ends = self
+            .unit_ends
+            .get(units.start..units.end.min(self.units()))?;
+        let end = *ends.last()?;
+        let start = match units.start {
+            0 => 0,
+            first => self.unit_ends[first - 1],
+        };
+        let places = start..end;
+        Some(Part {
+            rows: &self.order[places.clone()],
+            before: &self.before[places.clone()],
+            after: &self.after[places],
+            units: Units { start, ends },
+        })
+    }
+
     /// The batch in parts of at most `limit` rows each; a longer unit is a part of its own.
     pub(crate) fn parts(&self, limit: usize) -> impl Iterator<Item = Part<'_>> {
-        let (mut start, mut ends) = (0, &self.unit_ends[..]);
+        let (mut start, mut first) = (0, 0);
         std::iter::from_fn(move || {
-            let fitting = ends.partition_point(|&end| end - start <= limit);
-            let (mine, others) = ends.split_at(fitting.max(1).min(ends.len()));
-            let end = *mine.last()?;
-            let units = Units { start, ends: mine };
-            let places = start..end;
-            (start, ends) = (end, others);
-            Some(Part {
-                rows: &self.order[places.clone()],
-                before: &self.before[places.clone()],
-                after: &self.after[places],
-                units,
-            })
+            let fitting = self.unit_ends[first..].partition_point(|&end| end - start <= limit);
+            let part = self.part(first..first + fitting.max(1))?;
+            first += part.units.len();
+            start += part.rows.len();
+            Some(part)
         })
     }
 }
@@ -122,15 +152,10 @@ impl Units<'_> {
 mod tests {
     use super::*;
     use accounting::ClipNorm;
-    use data::LabelSlice;
 
     #[test]
     fn units_stay_whole_and_every_row_comes_once() {
-        let batch = Batch {
-            features: &[],
-            labels: LabelSlice::Classes(&[0; 7]),
-            subjects: &[4, 2, 4, 9, 4, 4, 2],
-        };
+        let batch = [4, 2, 4, 9, 4, 4, 2];
         let norm = ClipNorm::try_new(1.0).unwrap().into();
         let mut arrangement = Arrangement::default();
         arrangement.arrange(&batch, &Clipping::SubjectMeans(norm));
@@ -156,12 +181,7 @@ mod tests {
             .map(|part| part.units.total_rows())
             .collect();
         assert_eq!(sizes, [3, 3, 1]);
-        let empty = Batch {
-            features: &[],
-            labels: LabelSlice::Classes(&[]),
-            subjects: &[],
-        };
-        arrangement.arrange(&empty, &Clipping::Nothing);
+        arrangement.arrange(&[], &Clipping::Nothing);
         assert_eq!(arrangement.parts(3).count(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! What computes the gradients.
 
-use crate::{Architecture, FusedNetwork, Network, TensorNetwork};
+use crate::tensor::OnDevice;
+use crate::{Architecture, FusedNetwork, Network};
 use serde::{Deserialize, Serialize};
 
 /// What computes the gradients. Results of two backends agree to rounding, not to the bit.
@@ -10,7 +11,7 @@ pub enum Backend {
     /// Own kernels on one core ([`FusedNetwork`]).
     #[default]
     Fused,
-    /// burn's tensors on the CPU ([`TensorNetwork`]).
+    /// burn's tensors on the CPU.
     Burn,
     /// burn's tensors on the first NVIDIA GPU; in builds with the feature `cuda`.
     Cuda,
@@ -62,13 +63,9 @@ impl Backend {
     /// # Panics
     /// If [`Backend::check`] would refuse the backend.
     pub fn network(self, architecture: &Architecture) -> Box<dyn Network> {
-        match self {
-            Self::Fused => Box::new(FusedNetwork::new(architecture)),
-            Self::Burn => Box::new(TensorNetwork::on_cpu(architecture)),
-            #[cfg(feature = "cuda")]
-            Self::Cuda => Box::new(TensorNetwork::on_cuda(architecture)),
-            #[cfg(not(feature = "cuda"))]
-            Self::Cuda => panic!("{}", BackendError::NotBuilt),
+        match OnDevice::new(self, architecture) {
+            Some(device) => device.network,
+            None => Box::new(FusedNetwork::new(architecture)),
         }
     }
 }

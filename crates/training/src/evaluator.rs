@@ -1,8 +1,12 @@
 //! What a model says about records of a data set.
 
-use crate::{Architecture, Backend, Batch, Clipping, Network, NetworkError, RecordScore};
+use crate::tensor::OnDevice;
+use crate::{
+    Architecture, Backend, Batch, Clipping, FusedNetwork, Network, NetworkError, RecordScore,
+};
 use data::{Dataset, Labels};
 use primitives::{ModelVector, RecordId};
+use std::sync::Arc;
 
 /// Records read at once: enough for the network's own micro-batches, and little memory.
 const RECORDS: usize = 512;
@@ -10,16 +14,35 @@ const RECORDS: usize = 512;
 /// Scores records. Holds a network and buffers: one for each thread.
 pub struct Evaluator {
     network: Box<dyn Network>,
+    /// Scores many records and models at once, where that is faster.
+    side_by_side: Option<Box<dyn Scores>>,
     features: Vec<f32>,
     labels: Labels,
     subjects: Vec<u32>,
 }
 
+/// What can score records under many models side by side.
+pub(crate) trait Scores: Send {
+    /// The scores of `records` under each of `models`, in order.
+    fn scores(
+        &mut self,
+        models: &[&ModelVector],
+        dataset: &Arc<Dataset>,
+        records: &[RecordId],
+    ) -> Result<Vec<Vec<RecordScore>>, NetworkError>;
+}
+
 impl Evaluator {
     /// Buffers for models of this shape.
     pub fn new(architecture: &Architecture, backend: Backend) -> Self {
+        let (network, side_by_side): (Box<dyn Network>, _) =
+            match OnDevice::new(backend, architecture) {
+                Some(device) => (device.network, Some(device.scores)),
+                None => (Box::new(FusedNetwork::new(architecture)), None),
+            };
         Self {
-            network: backend.network(architecture),
+            network,
+            side_by_side,
             features: Vec::new(),
             labels: Labels::default(),
             subjects: Vec::new(),
@@ -35,14 +58,32 @@ impl Evaluator {
     pub fn scores(
         &mut self,
         model: &ModelVector,
-        dataset: &Dataset,
+        dataset: &Arc<Dataset>,
         records: &[RecordId],
     ) -> Result<Vec<RecordScore>, NetworkError> {
-        let mut scores = Vec::with_capacity(records.len());
+        Ok(self.scores_of_all(&[model], dataset, records)?.concat())
+    }
+
+    /// [`Evaluator::scores`] under each of `models`, in order; as one computation on a [`Backend`] that stacks.
+    ///
+    /// # Errors
+    /// If a model or the data does not fit the network.
+    pub fn scores_of_all(
+        &mut self,
+        models: &[&ModelVector],
+        dataset: &Arc<Dataset>,
+        records: &[RecordId],
+    ) -> Result<Vec<Vec<RecordScore>>, NetworkError> {
+        if let Some(side_by_side) = &mut self.side_by_side {
+            return side_by_side.scores(models, dataset, records);
+        }
+        let mut scores = vec![Vec::with_capacity(records.len()); models.len()];
         for records in records.chunks(RECORDS) {
             self.gather(dataset, records);
             let (network, batch) = self.ready();
-            network.evaluate(model.as_slice(), &batch, &mut scores)?;
+            for (model, scores) in models.iter().zip(&mut scores) {
+                network.evaluate(model.as_slice(), &batch, scores)?;
+            }
         }
         Ok(scores)
     }

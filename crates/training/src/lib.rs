@@ -44,5 +44,4 @@ pub use network::{Network, RecordScore};
 pub use norm::{Norm, NormError};
 pub use optimizer::{Optimizer, Schedule};
 pub use recurrent::Recurrent;
-pub use tensor::TensorNetwork;
 pub use training_config::{Batches, LocalWork, TrainingConfig, TrainingConfigError};

@@ -1,7 +1,8 @@
 //! The local steps of silos in a round.
 
 use crate::host_steps::HostSteps;
-use crate::{Architecture, Backend, ClipReport, LocalPlan, NetworkError};
+use crate::tensor::OnDevice;
+use crate::{Architecture, Backend, ClipReport, FusedNetwork, LocalPlan, NetworkError};
 use accounting::{ClipNorm, Mechanism};
 use data::Dataset;
 use primitives::{ModelVector, Round, Seed};
@@ -53,7 +54,10 @@ pub(crate) trait Steps: Send {
 impl LocalSgd {
     /// Buffers for models of this shape.
     pub fn new(architecture: &Architecture, backend: Backend) -> Self {
-        Self(Box::new(HostSteps::new(backend.network(architecture))))
+        Self(match OnDevice::new(backend, architecture) {
+            Some(device) => device.steps,
+            None => Box::new(HostSteps::new(Box::new(FusedNetwork::new(architecture)))),
+        })
     }
 
     /// Takes the local steps of one silo.

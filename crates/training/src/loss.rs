@@ -31,12 +31,7 @@ fn squared_error(outputs: &[f32], target: f32, weight: f32, gradient: &mut [f32]
 }
 
 fn score_of_number(outputs: &[f32], target: f32) -> RecordScore {
-    let loss = (outputs[0] - target).powi(2);
-    RecordScore {
-        loss,
-        margin: -loss.cbrt(),
-        correct: None,
-    }
+    RecordScore::of_squared_error((outputs[0] - target).powi(2))
 }
 
 /// `−ln softmax(logits)[label]` and its gradient.

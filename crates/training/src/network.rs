@@ -1,6 +1,8 @@
 //! A model at work on one backend.
 
 use crate::{Architecture, Batch, ClipReport, Clipping, NetworkError};
+use data::{Dataset, LabelKind};
+use primitives::RecordId;
 
 /// A model's shape with the buffers to run it: gradients of a batch, clipped and summed, and its scores.
 ///
@@ -58,6 +60,46 @@ pub struct RecordScore {
     pub margin: f32,
     /// Whether the record's class has the largest logit; of equal ones the first counts. None of a number.
     pub correct: Option<bool>,
+}
+
+impl RecordScore {
+    /// What a number that was missed by so much, squared, says.
+    pub(crate) fn of_squared_error(loss: f32) -> Self {
+        Self {
+            loss,
+            margin: -loss.cbrt(),
+            correct: None,
+        }
+    }
+}
+
+/// `Ok` if records of `dataset` fit a model of this shape.
+pub(crate) fn check_records(
+    architecture: &Architecture,
+    dataset: &Dataset,
+    records: &[RecordId],
+) -> Result<(), NetworkError> {
+    let (inputs, outputs) = (architecture.inputs(), architecture.outputs());
+    if dataset.width() != inputs {
+        return Err(NetworkError::Features {
+            found: records.len() * dataset.width(),
+            records: records.len(),
+            inputs,
+        });
+    }
+    match dataset.label_kind() {
+        LabelKind::Targets if outputs != 1 => Err(NetworkError::Targets { outputs }),
+        LabelKind::Targets => Ok(()),
+        LabelKind::Classes(classes) if classes <= outputs => Ok(()),
+        LabelKind::Classes(_) => {
+            let labels = records.iter().map(|&record| dataset.class(record));
+            let beyond = labels.clone().find(|&label| label as usize >= outputs);
+            beyond.map_or(Ok(()), |found| {
+                let classes = outputs;
+                Err(NetworkError::Label { found, classes })
+            })
+        }
+    }
 }
 
 /// `Ok` if the batch and every vector fit a model of this shape.

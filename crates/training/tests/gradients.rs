@@ -3,6 +3,8 @@
 
 mod oracle;
 
+mod common;
+
 use accounting::ClipNorm;
 use data::{LabelSlice, Labels};
 use primitives::{Role, Seed, Stream, noise};
@@ -14,12 +16,21 @@ use siloscope_training::{
     LayerSpec, ModelConfig, Network, NetworkError, Norm, Recurrent,
 };
 
-const BACKENDS: [Backend; 2] = [Backend::Fused, Backend::Burn];
+/// What computes: on the host, and on the device under test.
+fn backends() -> [Backend; 2] {
+    [Backend::Fused, common::device()]
+}
 
 const CLASSES: usize = 5;
 
 /// Relative L2 error that `f32` arithmetic is allowed.
-const TOLERANCE: f64 = 1e-5;
+fn tolerance(backend: Backend) -> f64 {
+    if backend == Backend::Fused {
+        1e-5
+    } else {
+        common::tolerance()
+    }
+}
 
 /// A model with a batch for it.
 struct Case {
@@ -332,16 +343,16 @@ fn clipped_sums_agree_with_the_loop() {
     let any = Clipping::Records(ClipNorm::try_new(1.0).unwrap().into());
     for case in cases(23) {
         let (_, norms) = oracle::clipped_sum(&case.model, &case.weights, &case.batch(), &any);
-        let mut networks = BACKENDS.map(|backend| backend.network(&case.model));
+        let mut networks = backends().map(|backend| backend.network(&case.model));
         let mut worst = [0.0_f64; 2];
         for clipping in rules(&norms) {
             let (expected, _) =
                 oracle::clipped_sum(&case.model, &case.weights, &case.batch(), &clipping);
-            for ((network, worst), backend) in networks.iter_mut().zip(&mut worst).zip(BACKENDS) {
+            for ((network, worst), backend) in networks.iter_mut().zip(&mut worst).zip(backends()) {
                 let found = clipped_sum(&mut **network, &case, &case.batch(), &clipping);
                 let error = relative_error(&found, &expected);
                 assert!(
-                    error < TOLERANCE,
+                    error < tolerance(backend),
                     "{} {backend:?} {clipping:?}: {error:e}",
                     case.name
                 );
@@ -359,7 +370,7 @@ fn clipped_sums_agree_with_the_loop() {
 fn no_record_and_one_record_are_batches_too() {
     let bound = ClipNorm::try_new(0.1).unwrap().into();
     for case in cases(1) {
-        for backend in BACKENDS {
+        for backend in backends() {
             let mut network = backend.network(&case.model);
             let empty = Batch {
                 features: &[],
@@ -378,7 +389,7 @@ fn no_record_and_one_record_are_batches_too() {
                     oracle::clipped_sum(&case.model, &case.weights, &case.batch(), &clipping);
                 let found = clipped_sum(&mut *network, &case, &case.batch(), &clipping);
                 assert!(
-                    relative_error(&found, &expected) < TOLERANCE,
+                    relative_error(&found, &expected) < tolerance(backend),
                     "{} {clipping:?}",
                     case.name
                 );
@@ -413,7 +424,7 @@ fn buffers_that_were_used_before_change_nothing() {
 #[test]
 fn scores_agree_with_the_loop() {
     for case in cases(9) {
-        for backend in BACKENDS {
+        for backend in backends() {
             let mut scores = Vec::new();
             let mut network = backend.network(&case.model);
             network
@@ -437,7 +448,7 @@ fn scores_agree_with_the_loop() {
 fn what_does_not_fit_is_refused() {
     let case = &cases(4)[0];
     let wrong_label = [9; 4];
-    for backend in BACKENDS {
+    for backend in backends() {
         let mut network = backend.network(&case.model);
         let mut sum = vec![0.0; case.model.parameters()];
         let mut refused = |weights: &[f32], batch: &Batch<'_>| {
@@ -503,7 +514,7 @@ fn gradient_norms_are_those_of_single_records_in_the_batchs_order() {
             oracle::clipped_sum(&case.model, &case.weights, &alone(i), &nothing).1[0]
         };
         let expected: Vec<f64> = (0..case.subjects.len()).map(norm).collect();
-        for backend in BACKENDS {
+        for backend in backends() {
             let mut network = backend.network(&case.model);
             // Twice, with gradients in between: nothing may be left over.
             for _ in 0..2 {

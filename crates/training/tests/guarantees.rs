@@ -1,6 +1,8 @@
 //! By how much one record or one subject can move a clipped sum.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use accounting::ClipNorm;
 use primitives::{Role, Seed, Stream, noise};
 use proptest::prelude::*;
@@ -57,7 +59,7 @@ impl World {
     }
 
     /// The clipped sum over the records that `keep` wants.
-    fn sum(&self, clipping: &Clipping, keep: impl Fn(usize) -> bool) -> Vec<f32> {
+    fn sum(&self, backend: Backend, clipping: &Clipping, keep: impl Fn(usize) -> bool) -> Vec<f32> {
         let kept: Vec<usize> = (0..self.labels.len()).filter(|&i| keep(i)).collect();
         let inputs = self.model.inputs();
         let features: Vec<f32> = kept
@@ -72,13 +74,16 @@ impl World {
             subjects: &subjects,
         };
         let mut sum = vec![0.0; self.model.parameters()];
-        let mut network = Backend::Fused.network(&self.model);
+        let mut network = backend.network(&self.model);
         network
             .add_clipped_sum(&self.weights, &batch, clipping, &mut sum)
             .unwrap();
         sum
     }
 }
+
+/// What computes: on the host, and on the device under test.
+const BACKENDS: [fn() -> Backend; 2] = [|| Backend::Fused, common::device];
 
 fn distance(left: &[f32], right: &[f32]) -> f64 {
     left.iter()
@@ -106,16 +111,20 @@ proptest! {
         let gone = choice.index(subjects.len());
         let subject = subjects[gone];
         let records = subjects.iter().filter(|&&s| s == subject).count() as f64;
-        for (clipping, of_record, of_subject) in [
+        let bounds = [
             (Clipping::Records(clip), bound, records * bound),
             (Clipping::RecordsInSubjectMeans(clip), bound, bound),
             (Clipping::SubjectMeans(clip), 2.0 * bound, bound),
-        ] {
-            let all = world.sum(&clipping, |_| true);
-            let by_record = distance(&all, &world.sum(&clipping, |i| i != gone));
-            let by_subject = distance(&all, &world.sum(&clipping, |i| subjects[i] != subject));
-            prop_assert!(by_record <= of_record * ROUNDING, "record: {by_record} {clipping:?}");
-            prop_assert!(by_subject <= of_subject * ROUNDING, "subject: {by_subject} {clipping:?}");
+        ];
+        for (backend, (clipping, of_record, of_subject)) in
+            BACKENDS.iter().flat_map(|backend| bounds.map(|bounds| (backend(), bounds)))
+        {
+            let sum = |keep: &dyn Fn(usize) -> bool| world.sum(backend, &clipping, keep);
+            let all = sum(&|_| true);
+            let by_record = distance(&all, &sum(&|i| i != gone));
+            let by_subject = distance(&all, &sum(&|i| subjects[i] != subject));
+            prop_assert!(by_record <= of_record * ROUNDING, "{backend:?}, record: {by_record} {clipping:?}");
+            prop_assert!(by_subject <= of_subject * ROUNDING, "{backend:?}, subject: {by_subject} {clipping:?}");
         }
     }
 }
@@ -124,21 +133,26 @@ proptest! {
 fn the_bounds_are_met_and_without_clipping_there_is_none() {
     let world = World::new(false, 10.0, &[0, 0, 0, 1], 7);
     let clip = ClipNorm::try_new(0.5).unwrap().into();
-    for clipping in [
-        Clipping::Records(clip),
-        Clipping::RecordsInSubjectMeans(clip),
-        Clipping::SubjectMeans(clip),
-    ] {
-        let alone = world.sum(&clipping, |i| i == 3);
-        let length = distance(&alone, &vec![0.0; alone.len()]);
-        assert!((0.4999..=0.5).contains(&length), "{clipping:?}: {length}");
+    for backend in BACKENDS.map(|backend| backend()) {
+        for clipping in [
+            Clipping::Records(clip),
+            Clipping::RecordsInSubjectMeans(clip),
+            Clipping::SubjectMeans(clip),
+        ] {
+            let alone = world.sum(backend, &clipping, |i| i == 3);
+            let length = distance(&alone, &vec![0.0; alone.len()]);
+            assert!(
+                (0.4999..=0.5).contains(&length),
+                "{backend:?}, {clipping:?}: {length}"
+            );
+        }
+        let all = world.sum(backend, &Clipping::Nothing, |_| true);
+        let moved = |gone| distance(&all, &world.sum(backend, &Clipping::Nothing, |i| i != gone));
+        assert!(
+            (0..4).map(moved).fold(0.0, f64::max) > 5.0,
+            "{backend:?}: the check must see an unbounded record"
+        );
     }
-    let all = world.sum(&Clipping::Nothing, |_| true);
-    let moved = |gone| distance(&all, &world.sum(&Clipping::Nothing, |i| i != gone));
-    assert!(
-        (0..4).map(moved).fold(0.0, f64::max) > 5.0,
-        "the check must see an unbounded record"
-    );
 }
 
 mod canaries {

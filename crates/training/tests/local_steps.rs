@@ -610,7 +610,7 @@ fn what_has_no_proof_is_refused() {
 
 #[test]
 fn training_learns_and_the_evaluator_sees_it() {
-    let dataset = dataset(60);
+    let dataset = Arc::new(dataset(60));
     let config = config(LocalWork::Epochs(400), Batches::Shuffled(20));
     let run = run(&plan(&config, Protection::None, &dataset), &dataset);
     let mut after = start();

@@ -53,7 +53,7 @@ impl Network for FusedNetwork {
         sum: &mut [f32],
     ) -> Result<ClipReport, NetworkError> {
         check(&self.architecture, batch, &[model, sum])?;
-        self.arrangement.arrange(batch, clipping);
+        self.arrangement.arrange(batch.subjects, clipping);
         let mut report = ClipReport {
             records: batch.len(),
             ..ClipReport::default()
@@ -102,7 +102,7 @@ impl Network for FusedNetwork {
     ) -> Result<(), NetworkError> {
         check(&self.architecture, batch, &[model])?;
         // Every record is a unit, in the batch's order.
-        self.arrangement.arrange(batch, &Clipping::Nothing);
+        self.arrangement.arrange(batch.subjects, &Clipping::Nothing);
         for part in self.arrangement.parts(self.micro_batch) {
             pass(&mut self.chain, model, batch, &part);
             self.squared_norms.clear();

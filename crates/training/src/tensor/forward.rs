@@ -1,29 +1,30 @@
 //! What every layer writes, on tensors.
 
-use super::sites::{Tape, probe};
+use super::tape::{Tape, plus};
 use crate::LayerSpec;
 use crate::architecture::{
     AttentionSpec, Conv2dSpec, ImageShape, NormSpec, PoolSpec, RecurrentSpec,
 };
 use burn::tensor::activation::{relu, sigmoid, softmax};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, module};
 
-/// The output of `layer`. `x`: `[rows, inputs]`; result: `[rows, outputs]`.
-pub(super) fn forward<B: AutodiffBackend>(
+/// The output of `layer`. `x`: `[rows, inputs]`, the records of every replica in turn; result: `[rows, outputs]`.
+pub(super) fn forward<B: Backend>(
     layer: &LayerSpec,
     x: Tensor<B, 2>,
     tape: &mut Tape<B>,
 ) -> Tensor<B, 2> {
     let [rows, _] = x.dims();
-    let outputs = layer.outputs();
+    let (replicas, outputs) = (tape.replicas(), layer.outputs());
+    let records = rows / replicas;
     match layer {
         &LayerSpec::Linear {
             positions,
             inputs,
             outputs: width,
         } => tape
-            .affine(x.reshape([rows, positions, inputs]), width)
+            .affine(x.reshape([replicas, records, positions, inputs]), width)
             .reshape([rows, outputs]),
         LayerSpec::Relu { .. } => relu(x),
         LayerSpec::Conv2d(spec) => {
@@ -34,9 +35,12 @@ pub(super) fn forward<B: AutodiffBackend>(
             let parts = (0..spec.groups).map(|group| {
                 let x = pixels.clone().narrow(2, group * share, share);
                 let x = x.reshape([rows, part.image.len()]);
-                tape.affine(windows(&part, x), part.outputs)
+                let windows = windows(&part, x);
+                let [_, positions, window] = windows.dims();
+                let windows = windows.reshape([replicas, records, positions, window]);
+                tape.affine(windows, part.outputs)
             });
-            Tensor::cat(parts.collect(), 2).reshape([rows, outputs])
+            Tensor::cat(parts.collect(), 3).reshape([rows, outputs])
         }
         LayerSpec::MaxPool(spec) | LayerSpec::AveragePool(spec) => {
             let PoolSpec {
@@ -60,12 +64,16 @@ pub(super) fn forward<B: AutodiffBackend>(
             y.permute([0, 2, 3, 1]).reshape([rows, outputs])
         }
         &LayerSpec::Embedding {
-            vocabulary, width, ..
-        } => tape
-            .table(x.int().one_hot::<3>(vocabulary).float(), width)
-            .reshape([rows, outputs]),
+            positions,
+            vocabulary,
+            width,
+        } => {
+            let tokens = x.int().one_hot::<3>(vocabulary).float();
+            let tokens = tokens.reshape([replicas, records, positions, vocabulary]);
+            tape.table(tokens, width).reshape([rows, outputs])
+        }
         LayerSpec::Shift { width } => tape
-            .shift(x.reshape([rows, 1, *width]))
+            .shift(x.reshape([replicas, records, 1, *width]))
             .reshape([rows, outputs]),
         LayerSpec::Lstm(spec) => lstm(spec, x, tape),
         LayerSpec::Gru(spec) => gru(spec, x, tape),
@@ -89,7 +97,7 @@ pub(super) fn forward<B: AutodiffBackend>(
 }
 
 /// Every window of every image as a row. Shape: `[rows, positions, window]`.
-fn windows<B: AutodiffBackend>(spec: &Conv2dSpec, x: Tensor<B, 2>) -> Tensor<B, 3> {
+fn windows<B: Backend>(spec: &Conv2dSpec, x: Tensor<B, 2>) -> Tensor<B, 3> {
     let Conv2dSpec {
         image,
         kernel,
@@ -118,74 +126,79 @@ fn windows<B: AutodiffBackend>(spec: &Conv2dSpec, x: Tensor<B, 2>) -> Tensor<B, 
         .reshape([rows, output.height * output.width, spec.window()])
 }
 
-fn lstm<B: AutodiffBackend>(
-    spec: &RecurrentSpec,
-    x: Tensor<B, 2>,
-    tape: &mut Tape<B>,
-) -> Tensor<B, 2> {
+fn lstm<B: Backend>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
     let RecurrentSpec {
         positions,
         inputs,
         hidden,
     } = *spec;
     let ([rows, _], device) = (x.dims(), x.device());
-    let x = x.reshape([rows, positions, inputs]);
+    let replicas = tape.replicas();
+    let records = rows / replicas;
+    let x = x.reshape([replicas, records, positions, inputs]);
     let weights = tape.weights(inputs + hidden, 4 * hidden);
-    let probe = probe::<B>([rows, positions, 4 * hidden], &device);
-    let mut state = Tensor::<B, 3>::zeros([rows, 1, hidden], &device);
+    let probe = tape.probe([replicas, records, positions, 4 * hidden]);
+    let mut state = Tensor::<B, 3>::zeros([replicas, records, hidden], &device);
     let mut cell = state.clone();
     let (mut joined, mut states) = (Vec::new(), Vec::new());
     for t in 0..positions {
-        let both = Tensor::cat(vec![x.clone().narrow(1, t, 1), state], 2);
-        joined.push(both.clone());
-        let gates = both.matmul(weights.matrix.clone()) + weights.bias.clone();
-        let gates = gates + probe.clone().narrow(1, t, 1);
+        let both = Tensor::cat(vec![at(&x, t), state], 2);
+        joined.push(both.clone().unsqueeze_dim(2));
+        let gates = plus(
+            weights.apply(both),
+            probe.as_ref().map(|probe| at(probe, t)),
+        );
         let gate = |i: usize| gates.clone().narrow(2, i * hidden, hidden);
         cell = sigmoid(gate(1)) * cell + sigmoid(gate(0)) * gate(2).tanh();
         state = sigmoid(gate(3)) * cell.clone().tanh();
-        states.push(state.clone());
+        states.push(state.clone().unsqueeze_dim(2));
     }
-    tape.note(weights, Tensor::cat(joined, 1), probe);
-    Tensor::cat(states, 1).reshape([rows, positions * hidden])
+    tape.note(weights, Tensor::cat(joined, 2), probe);
+    Tensor::<B, 4>::cat(states, 2).reshape([rows, positions * hidden])
 }
 
-fn gru<B: AutodiffBackend>(
-    spec: &RecurrentSpec,
-    x: Tensor<B, 2>,
-    tape: &mut Tape<B>,
-) -> Tensor<B, 2> {
+fn gru<B: Backend>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
     let RecurrentSpec {
         positions,
         inputs,
         hidden,
     } = *spec;
     let ([rows, _], device) = (x.dims(), x.device());
-    let from_input = tape.affine(x.reshape([rows, positions, inputs]), 3 * hidden);
+    let replicas = tape.replicas();
+    let records = rows / replicas;
+    let x = x.reshape([replicas, records, positions, inputs]);
+    let from_input = tape.affine(x, 3 * hidden);
     let weights = tape.weights(hidden, 3 * hidden);
-    let probe = probe::<B>([rows, positions, 3 * hidden], &device);
-    let mut state = Tensor::<B, 3>::zeros([rows, 1, hidden], &device);
+    let probe = tape.probe([replicas, records, positions, 3 * hidden]);
+    let mut state = Tensor::<B, 3>::zeros([replicas, records, hidden], &device);
     let (mut before, mut states) = (Vec::new(), Vec::new());
     for t in 0..positions {
-        before.push(state.clone());
-        let from_state = state.clone().matmul(weights.matrix.clone()) + weights.bias.clone();
-        let from_state = from_state + probe.clone().narrow(1, t, 1);
-        let now = from_input.clone().narrow(1, t, 1);
+        before.push(state.clone().unsqueeze_dim(2));
+        let from_state = plus(
+            weights.apply(state.clone()),
+            probe.as_ref().map(|probe| at(probe, t)),
+        );
+        let now = at(&from_input, t);
         let part = |all: &Tensor<B, 3>, i: usize| all.clone().narrow(2, i * hidden, hidden);
         let reset = sigmoid(part(&now, 0) + part(&from_state, 0));
         let update = sigmoid(part(&now, 1) + part(&from_state, 1));
         let new = (part(&now, 2) + reset * part(&from_state, 2)).tanh();
         state = new.clone() + update * (state - new);
-        states.push(state.clone());
+        states.push(state.clone().unsqueeze_dim(2));
     }
-    tape.note(weights, Tensor::cat(before, 1), probe);
-    Tensor::cat(states, 1).reshape([rows, positions * hidden])
+    tape.note(weights, Tensor::cat(before, 2), probe);
+    Tensor::<B, 4>::cat(states, 2).reshape([rows, positions * hidden])
 }
 
-fn normalize<B: AutodiffBackend>(
-    spec: &NormSpec,
-    x: Tensor<B, 2>,
-    tape: &mut Tape<B>,
-) -> Tensor<B, 2> {
+/// Position `t` of every record. `x`: `[replicas, records, positions, width]`; result: `[replicas, records, width]`.
+fn at<B: Backend>(x: &Tensor<B, 4>, t: usize) -> Tensor<B, 3> {
+    let [replicas, records, _, width] = x.dims();
+    x.clone()
+        .narrow(2, t, 1)
+        .reshape([replicas, records, width])
+}
+
+fn normalize<B: Backend>(spec: &NormSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
     let NormSpec {
         instances,
         places,
@@ -200,16 +213,18 @@ fn normalize<B: AutodiffBackend>(
         .permute([0, 2, 1, 3]);
     let x = x.reshape([rows * instances, groups, places * size]);
     let centred = x.clone() - x.mean_dim(2);
-    let variance = centred.clone().powf_scalar(2.0).mean_dim(2);
+    let variance = (centred.clone() * centred.clone()).mean_dim(2);
     let normed = centred / (variance + 1e-5).sqrt();
     let normed = normed
         .reshape([rows * instances, groups, places, size])
         .permute([0, 2, 1, 3]);
-    tape.scale(normed.reshape([rows, instances * places, channels]))
+    let replicas = tape.replicas();
+    let places = instances * places;
+    tape.scale(normed.reshape([replicas, rows / replicas, places, channels]))
         .reshape([rows, width])
 }
 
-fn attention<B: AutodiffBackend>(spec: &AttentionSpec, x: Tensor<B, 2>) -> Tensor<B, 2> {
+fn attention<B: Backend>(spec: &AttentionSpec, x: Tensor<B, 2>) -> Tensor<B, 2> {
     let AttentionSpec {
         positions,
         width,

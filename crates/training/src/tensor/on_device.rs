@@ -1,0 +1,61 @@
+//! All that computes on a device, for models of one shape.
+
+use super::arithmetic::Arithmetic;
+use super::network::TensorNetwork;
+use super::scores::TensorScores;
+use super::stack::Stack;
+use crate::evaluator::Scores;
+use crate::host_steps::HostSteps;
+use crate::local_sgd::Steps;
+use crate::{Architecture, Backend, Network};
+use burn::backend::Flex;
+use burn::backend::flex::FlexDevice;
+
+/// Memory that may be used of a device that does not say how much it has: 1 GiB.
+const UNKNOWN: u64 = 1 << 30;
+
+/// What computes on a device. Each part is light until it is used.
+pub(crate) struct OnDevice {
+    pub(crate) network: Box<dyn Network>,
+    pub(crate) steps: Box<dyn Steps>,
+    pub(crate) scores: Box<dyn Scores>,
+}
+
+impl OnDevice {
+    /// What computes on the backend's device; none for a backend without tensors.
+    ///
+    /// # Panics
+    /// If [`Backend::check`] would refuse the backend.
+    pub(crate) fn new(backend: Backend, architecture: &Architecture) -> Option<Self> {
+        let memory = UNKNOWN;
+        match backend {
+            Backend::Fused => None,
+            Backend::Burn => Some(Self::on::<Flex>(architecture, &FlexDevice, memory)),
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => {
+                use burn::backend::cuda::{Cuda, CudaDevice};
+                Some(Self::on::<Cuda>(architecture, &CudaDevice::new(0), memory))
+            }
+            #[cfg(not(feature = "cuda"))]
+            Backend::Cuda => panic!("{}", crate::BackendError::NotBuilt),
+        }
+    }
+
+    fn on<B: Arithmetic>(architecture: &Architecture, device: &B::Device, memory: u64) -> Self
+    where
+        B::Device: Send,
+    {
+        let network = || Box::new(TensorNetwork::<B>::new(architecture, device.clone()));
+        let one_by_one = HostSteps::new(network());
+        Self {
+            network: network(),
+            steps: Box::new(Stack::<B>::new(
+                architecture,
+                device.clone(),
+                memory,
+                one_by_one,
+            )),
+            scores: Box::new(TensorScores::<B>::new(architecture, device.clone(), memory)),
+        }
+    }
+}
