@@ -34,7 +34,6 @@ pub(crate) fn faults(scenario: &Scenario) -> Vec<Fault> {
     network(scenario, &mut faults);
     crate::sight::faults(scenario, &mut faults);
     model(scenario, &mut faults);
-    training(scenario, &mut faults);
     privacy(scenario, &mut faults);
     adversary(scenario, &mut faults);
     audit(scenario, &mut faults);
@@ -219,12 +218,6 @@ fn model(scenario: &Scenario, faults: &mut Vec<Fault>) {
         let message =
             format!("hidden has a layer of {width}; allowed is 1 to {WIDEST}, e.g. hidden = [64]");
         faults.push(Fault::new("model.hidden", message));
-    }
-}
-
-fn training(scenario: &Scenario, faults: &mut Vec<Fault>) {
-    if let Err(error) = scenario.training.backend.check() {
-        faults.push(Fault::new("training.backend", error.to_string()));
     }
 }
 

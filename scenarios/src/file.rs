@@ -1,6 +1,7 @@
 //! A scenario as it is written.
 
 use crate::adversary::AdversaryConfig;
+use crate::device;
 use crate::diagnosis::{self, Fault, ScenarioError};
 use crate::federation::FederationConfig;
 use crate::foreign::CheckpointsConfig;
@@ -14,7 +15,7 @@ use attacks::audit::AuditConfig;
 use data::DataConfig;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use training::{ModelConfig, TrainingConfig};
+use training::{ModelConfig, Taken, TrainingConfig};
 
 /// A scenario file, read and checked for what can be checked without its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,8 +67,10 @@ pub struct ScenarioFile {
     pub file: PathBuf,
     /// Where relative paths in it start.
     pub folder: PathBuf,
-    /// The text, with the command line's changes written in.
+    /// The text, with the command line's changes and the device of this machine written in.
     pub text: String,
+    /// The device that `training.device = "auto"` was taken for, if that was written.
+    pub taken: Option<Taken>,
     /// Whether the text's lines are the file's: not where the command line has changed them.
     as_written: bool,
 }
@@ -111,6 +114,10 @@ impl ScenarioFile {
             fault.line = diagnosis::line_of(&text, sweep::TABLE).filter(|_| as_written);
             return Err(ScenarioError::one(file, fault));
         }
+        let (text, taken) = match device::settled(&text) {
+            Some((text, taken)) => (text, Some(taken)),
+            None => (text, None),
+        };
         let scenario: Scenario = toml::from_str(&text).map_err(|error| {
             let mut fault = diagnosis::of_toml(&text, &error);
             fault.line = fault.line.filter(|_| as_written);
@@ -121,6 +128,7 @@ impl ScenarioFile {
             file: file.to_owned(),
             folder: folder.to_owned(),
             text,
+            taken,
             as_written,
         };
         let faults = crate::check::faults(&read.scenario);

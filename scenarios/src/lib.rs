@@ -15,6 +15,7 @@ mod calibration;
 mod canaries;
 mod catalog;
 mod check;
+mod device;
 mod diagnosis;
 mod federation;
 mod file;

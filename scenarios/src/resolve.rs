@@ -1,6 +1,7 @@
 //! From a scenario to a plan: data dealt out, noise found, everything decided.
 
 use crate::calibration;
+use crate::device;
 use crate::diagnosis::{Fault, ScenarioError};
 use crate::file::ScenarioFile;
 use crate::plan::{DataSummary, PLAN_FORMAT, Plan, SiloSummary};
@@ -11,12 +12,12 @@ use attacks::{AttackConfig, SignalKind};
 use data::{Features, LabelKind};
 use secure_sum::SumPlan;
 use std::path::Path;
-use training::Batches;
+use training::{Batches, Device};
 
 /// A scenario, its data and its plan: all that a run needs.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// As it was written.
+    /// As it was written, with the device that this process computes on.
     pub file: ScenarioFile,
     /// Whose records lie where.
     pub world: World,
@@ -32,8 +33,30 @@ impl Resolved {
     /// Loads the data, deals it out, and finds the noise that the budget needs.
     ///
     /// # Errors
-    /// If the data does not go with the scenario, or no noise meets the budget.
+    /// If this machine does not have the scenario's device, the data does not go with the scenario, or no noise meets the
+    /// budget.
     pub fn new(file: ScenarioFile) -> Result<Self, ScenarioError> {
+        device::check(&file)?;
+        Self::decide(file)
+    }
+
+    /// The same for a machine that computes on a device of its own, whatever the scenario's is: the plan, and with it the
+    /// digest, is the scenario's.
+    ///
+    /// # Errors
+    /// As [`Resolved::new`], about that device.
+    pub fn computed_on(mut file: ScenarioFile, device: Device) -> Result<Self, ScenarioError> {
+        let written = file.scenario.training.device;
+        let device = device.here();
+        file.scenario.training.device = device;
+        device::check(&file)?;
+        file.scenario.training.device = written;
+        let mut resolved = Self::decide(file)?;
+        resolved.file.scenario.training.device = device;
+        Ok(resolved)
+    }
+
+    fn decide(file: ScenarioFile) -> Result<Self, ScenarioError> {
         let world = World::build(&file)?;
         check_delta(&file, &world)?;
         check_adversary(&file, &world)?;

@@ -6,6 +6,7 @@ use accounting::Mechanism;
 use secure_sum::{SumCode, SumPlan};
 use siloscope_scenarios::{Noise, Plan, Resolved, ScenarioFile, entries};
 use std::path::Path;
+use training::{Backend, Device};
 
 fn smoke(settings: &[&str]) -> ScenarioFile {
     let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
@@ -42,6 +43,26 @@ fn a_text_that_has_all_settings_written_in_gives_the_same_plan() {
     let read = ScenarioFile::parse(Path::new("smoke"), Path::new("."), &set.text, &[]).unwrap();
     assert_eq!(read.scenario, set.scenario);
     assert_eq!(read.scenario.federation.rounds, 5);
+}
+
+#[test]
+fn a_plan_names_the_device_that_is_not_the_cpu() {
+    let cpu = plan(&[]);
+    assert!(!cpu.to_json().contains("device"));
+    assert_eq!(plan(&["training.device=cpu"]).digest(), cpu.digest());
+
+    // Computed on a CPU, whatever this machine has: the plan stays the GPU's.
+    let file = smoke(&["training.device=cuda"]);
+    let elsewhere = Resolved::computed_on(file, Device::Cpu).unwrap();
+    assert!(elsewhere.plan.to_json().contains("\"device\": \"cuda:0\""));
+    assert_ne!(elsewhere.plan.digest(), cpu.digest());
+    assert_eq!(elsewhere.plan.scenario.training.device, Device::Cuda(0));
+    assert_eq!(elsewhere.file.scenario.training.backend(), Backend::Fused);
+
+    let auto = smoke(&["training.device=auto"]);
+    let taken = auto.taken.clone().unwrap().device;
+    assert_eq!(auto.scenario.training.device, taken);
+    assert_ne!(taken, Device::Auto);
 }
 
 #[test]

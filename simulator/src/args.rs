@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
+use training::Device;
 use transport::quic::Peer;
 
 /// Simulates cross-silo federations, accounts for records, subjects and silos, and attacks what was trained.
@@ -109,6 +110,22 @@ pub struct ScenarioArgs {
     /// Change a key of the scenario, e.g. --set privacy.clip_norm=0.5 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<String>,
+    /// Compute on cpu, cuda (cuda:1, …), vulkan or auto, the best that is there: as --set training.device=…
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<Device>,
+}
+
+impl ScenarioArgs {
+    /// All changes as `key=value`.
+    pub fn changes(&self) -> Vec<String> {
+        changes(&self.set, self.device)
+    }
+}
+
+/// Settings with the one that `--device` stands for.
+pub fn changes(set: &[String], device: Option<Device>) -> Vec<String> {
+    let device = device.map(|device| format!("training.device=\"{device}\""));
+    set.iter().cloned().chain(device).collect()
 }
 
 /// A scenario to look ahead at.
@@ -145,7 +162,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "COUNT")]
     pub processes: Option<NonZeroU32>,
     /// SCENARIO is a task of a sweep, as TASKS.json:INDEX or TASKS.json:ID; it is run where its list lies
-    #[arg(long, conflicts_with_all = ["set", "out", "transport"])]
+    #[arg(long, conflicts_with_all = ["set", "device", "out", "transport"])]
     pub task: bool,
     /// Stop as by Ctrl-C when stdin ends
     #[arg(long, hide = true)]
@@ -230,6 +247,9 @@ pub struct AttackArgs {
     /// The models were trained elsewhere: a file with the tables data, model and attacks
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// With --scenario: look at the models on cpu, cuda (cuda:1, …), vulkan or auto, the best that is there
+    #[arg(long, value_name = "DEVICE", requires = "scenario")]
+    pub device: Option<Device>,
     /// With --scenario: what was released during training, one entry of a ledger a line
     #[arg(long, value_name = "FILE", requires = "scenario")]
     pub ledger: Option<PathBuf>,
@@ -262,6 +282,9 @@ pub struct AuditArgs {
     /// With --runs: change a key of the scenario, e.g. --set privacy.clip_norm=0.5 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "runs", value_parser = setting)]
     pub set: Vec<String>,
+    /// With --runs: compute on cpu, cuda (cuda:1, …), vulkan or auto, the best that is there
+    #[arg(long, value_name = "DEVICE", requires = "runs")]
+    pub device: Option<Device>,
     /// With --runs: where the audit and what it trains are kept
     #[arg(long, value_name = "DIR", requires = "runs", default_value = "runs")]
     pub out: PathBuf,
@@ -410,9 +433,15 @@ impl LinkArgs {
 /// A silo that takes part.
 #[derive(Debug, Args)]
 pub struct JoinArgs {
-    /// What is run; it must be the coordinator's scenario.
-    #[command(flatten)]
-    pub scenario: ScenarioArgs,
+    /// The coordinator's scenario: a catalogue name or the path of a file
+    pub scenario: String,
+    /// Change a key of the scenario as the coordinator does, e.g. --set privacy.clip_norm=0.5 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<String>,
+    /// Train on cpu, cuda (cuda:1, …), vulkan or auto, the best that is there, whatever device the plan names: the plan
+    /// stays the coordinator's, and updates agree with those of its device to rounding, not to the bit
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<Device>,
     /// Which silo: its number or its name; given several times, one process holds them all
     #[arg(long, value_name = "SILO", required = true)]
     pub silo: Vec<String>,

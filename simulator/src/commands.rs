@@ -7,6 +7,7 @@ use crate::args::{
 };
 use crate::attack;
 use crate::audit;
+use crate::device;
 use crate::driver::{self, Driver, Start};
 use crate::exit::{Exit, Failure};
 use crate::export;
@@ -72,6 +73,7 @@ pub fn make_in(
     session::prepare(&folder, &resolved)?;
     prepared(&folder)?;
     progress.say(&opening(&resolved, folder.path()));
+    say_device(&resolved, &progress);
     let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt, launch)?;
     conclude("run", &finished, output)
 }
@@ -103,6 +105,7 @@ pub fn carry_on(
     }
     let resolved = session::reopen(&path)?;
     foreign::refuse_training(&resolved)?;
+    say_device(&resolved, &progress);
     let folder = RunFolder::open(path)?;
     let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt, launch)?;
     conclude("run", &finished, output)
@@ -188,6 +191,7 @@ fn audit_over_runs(
     let mut resolved = resolve(&ScenarioArgs {
         scenario: args.run.display().to_string(),
         set: args.set.clone(),
+        device: args.device,
     })?;
     #[cfg(feature = "planted-faults")]
     plant(&mut resolved, args.plant);
@@ -203,6 +207,7 @@ fn audit_over_runs(
             .unwrap_or(attacks::Confidence::NINETY_FIVE),
     };
     let mut progress = Progress::new(output);
+    say_device(&resolved, &progress);
     let answer = audit::over_runs::audit(&resolved, &request, &args.out, &mut progress, interrupt)?;
     let found = &answer.audit;
     let stem = format!("{}-audit-{runs}-runs", args.subject.slug());
@@ -335,7 +340,7 @@ pub fn open_finished(run: &Path) -> Result<Finished, Failure> {
 
 /// A scenario with its data and its plan.
 pub fn resolve(args: &ScenarioArgs) -> Result<Resolved, Failure> {
-    let file = ScenarioFile::open(&args.scenario, &args.set).map_err(Failure::scenario)?;
+    let file = ScenarioFile::open(&args.scenario, &args.changes()).map_err(Failure::scenario)?;
     Resolved::new(file).map_err(Failure::scenario)
 }
 
@@ -357,6 +362,13 @@ pub fn style() -> TextStyle {
         .unwrap_or(100);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     TextStyle { width, colour }
+}
+
+/// Says on which device a run computes, if it is a GPU or `auto` has chosen it.
+pub fn say_device(resolved: &Resolved, progress: &Progress) {
+    if let Some(words) = device::taken(&resolved.file) {
+        progress.say(&words);
+    }
 }
 
 fn opening(resolved: &Resolved, folder: &Path) -> String {

@@ -103,7 +103,7 @@ pub struct Start {
 /// If the plan's parts do not fit together, or the checkpoint is of another run.
 pub fn in_memory(resolved: &Resolved, start: Start) -> Result<Box<dyn Driver>, Failure> {
     let trainers = trainers(resolved, &start.probe);
-    let backend = resolved.file.scenario.training.backend;
+    let backend = resolved.file.scenario.training.backend();
     let trainer: Box<dyn CohortTrainer> = if backend.stacks() {
         let sgd = LocalSgd::new(&resolved.world.architecture, backend);
         Box::new(Together::new(trainers, sgd))
@@ -213,7 +213,7 @@ pub fn trainers(resolved: &Resolved, probe: &Probe) -> BTreeMap<SiloId, SgdTrain
     let (world, schedule) = (&resolved.world, &resolved.schedule);
     let scenario = &resolved.file.scenario;
     let architecture = world.architecture.clone();
-    let pool = Arc::new(SgdPool::new(architecture, scenario.training.backend));
+    let pool = Arc::new(SgdPool::new(architecture, scenario.training.backend()));
     schedule
         .locals
         .iter()

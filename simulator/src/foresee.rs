@@ -1,5 +1,6 @@
 //! What a run will cost, before anything is trained.
 
+use crate::device;
 use crate::exit::Failure;
 use crate::observer::Observer;
 use crate::shadow;
@@ -24,6 +25,8 @@ pub struct Forecast {
     pub name: String,
     /// Digest of the plan.
     pub plan: String,
+    /// What computes, e.g. `cuda:0 (NVIDIA H200)`.
+    pub device: String,
     /// Rounds.
     pub rounds: u32,
     /// Silos.
@@ -135,6 +138,7 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
     Ok(Forecast {
         name: plan.scenario.name.clone(),
         plan: plan.digest().to_string(),
+        device: device::named(&resolved.file.scenario.training),
         rounds,
         silos,
         cohort,
@@ -204,7 +208,7 @@ fn seconds(resolved: &Resolved, steps: u64, (step, score): (f64, f64)) -> f64 {
 /// Seconds of one core that a local step takes, and a record's score: one silo's round and one look, timed.
 fn speed(resolved: &Resolved) -> Result<(f64, f64), Failure> {
     let (schedule, world) = (&resolved.schedule, &resolved.world);
-    let backend = resolved.file.scenario.training.backend;
+    let backend = resolved.file.scenario.training.backend();
     let model = world
         .architecture
         .initial(&mut world.seed.stream(Stream::run(Role::Init)));
@@ -253,6 +257,7 @@ impl Forecast {
             |noise| format!("  noise      multiplier {noise:.4}\n"),
         );
         let _ = writeln!(text, "  seen       {}", self.server_sees);
+        let _ = writeln!(text, "  device     {}", self.device);
         let mut lines = vec![format!(
             "\n  if every round runs, at δ = {}:\n  record     ε ≤ {}\n  subject    ε ≤ {}  (the worst-off)\n  silo       ε ≤ {}",
             self.delta,

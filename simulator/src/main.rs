@@ -16,6 +16,7 @@ mod checkpoint;
 mod cohort;
 mod commands;
 mod conditions;
+mod device;
 mod disk;
 mod driver;
 mod events;

@@ -4,6 +4,7 @@ use crate::assembly::{self, Outcome};
 use crate::attack::Findings;
 use crate::audit::{Evidence, audit};
 use crate::checkpoint;
+use crate::device;
 use crate::driver::{Driver, End, Progressed, RoundTraffic, Start};
 use crate::events::{AbandonedFigures, Course, Event, RoundFigures};
 use crate::exit::{Exit, Failure};
@@ -274,6 +275,9 @@ pub fn carry_on(
     if let Some(figures) = recorder.rounds().last() {
         federation.recorded(figures);
     }
+    if let Some(line) = computes(resolved) {
+        folder.jot(TIMINGS, line)?;
+    }
     let mut clock = Instant::now();
     let end = loop {
         if federation.is_remote() {
@@ -323,6 +327,19 @@ pub fn carry_on(
     })?;
     let findings = recorder.findings(shadows)?;
     finish(folder, resolved, recorder, findings, end, traffic, progress)
+}
+
+/// What computes the rounds that follow, for the file of what differs from machine to machine; nothing on a CPU.
+fn computes(resolved: &Resolved) -> Option<String> {
+    let training = &resolved.file.scenario.training;
+    if device::is_cpu(training) {
+        return None;
+    }
+    let (device, name) = (training.device, training.backend().device_name());
+    Some(format!(
+        "{}\n",
+        serde_json::json!({ "device": device, "name": name })
+    ))
 }
 
 /// The folder that holds a run's folder and those beside it.

@@ -1,43 +1,68 @@
 //! What computes the gradients.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+mod error;
+
+pub use error::BackendError;
+
 use crate::tensor::OnDevice;
 use crate::{Architecture, FusedNetwork, Network};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What computes the gradients. Results of two backends agree to rounding, not to the bit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backend {
     /// Own kernels on one core ([`FusedNetwork`]).
     #[default]
     Fused,
     /// burn's tensors on the CPU.
     Burn,
-    /// burn's tensors on the first NVIDIA GPU; in builds with the feature `cuda`.
-    Cuda,
+    /// burn's tensors on the NVIDIA GPU with this index; in builds with the feature `cuda`.
+    Cuda(usize),
+    /// burn's tensors on a GPU with a Vulkan driver; in builds with the feature `vulkan`.
+    Vulkan,
 }
 
-/// A backend that this build or this machine does not have.
+/// What computes the gradients on a CPU: `training.backend` of a scenario.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum CpuBackend {
+    /// [`Backend::Fused`].
+    #[default]
+    Fused,
+    /// [`Backend::Burn`].
+    Burn,
+}
+
+/// A text that names no backend of the CPU.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BackendError {
-    /// Built without it.
-    #[error(
-        "backend = \"cuda\" needs a siloscope built with `--features cuda`, and this one is not; build it \
-         so, or use backend = \"fused\""
-    )]
-    NotBuilt,
-    /// There is no driver.
-    #[error(
-        "backend = \"cuda\" needs NVIDIA's driver (libcuda.so.1), and none is found on this machine; \
-         install it, add its folder to LD_LIBRARY_PATH, or use backend = \"fused\""
-    )]
-    NoDriver,
-    /// There is no device, or the driver does not start.
-    #[error(
-        "backend = \"cuda\" needs a CUDA device, and the driver names none{0}; check nvidia-smi, or use \
-         backend = \"fused\""
-    )]
-    NoDevice(String),
+#[error(
+    "{0:?} is no backend of the CPU: allowed are \"fused\", own kernels, and \"burn\", its tensors; a GPU is asked for by \
+     device = \"cuda\" or device = \"vulkan\""
+)]
+pub struct UnknownBackend(String);
+
+impl TryFrom<String> for CpuBackend {
+    type Error = UnknownBackend;
+
+    fn try_from(text: String) -> Result<Self, UnknownBackend> {
+        match text.as_str() {
+            "fused" => Ok(Self::Fused),
+            "burn" => Ok(Self::Burn),
+            _ => Err(UnknownBackend(text)),
+        }
+    }
+}
+
+impl From<CpuBackend> for String {
+    fn from(backend: CpuBackend) -> Self {
+        match backend {
+            CpuBackend::Fused => "fused".to_owned(),
+            CpuBackend::Burn => "burn".to_owned(),
+        }
+    }
 }
 
 impl Backend {
@@ -48,7 +73,41 @@ impl Backend {
     pub fn check(self) -> Result<(), BackendError> {
         match self {
             Self::Fused | Self::Burn => Ok(()),
-            Self::Cuda => check_cuda(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => cuda::check(index),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda(_) => Err(self.not_built("cuda")),
+            Self::Vulkan => Err(self.not_built("vulkan")),
+        }
+    }
+
+    const fn not_built(self, feature: &'static str) -> BackendError {
+        BackendError::NotBuilt {
+            device: self,
+            feature,
+        }
+    }
+
+    /// [`Backend::check`], and an error as well where what computes is no hardware of its own but a driver in software.
+    pub(crate) fn check_hardware(self) -> Result<(), BackendError> {
+        self.check()
+    }
+
+    /// What the device is called, e.g. `NVIDIA H200`; none for the CPU, and where it is not there or does not say.
+    pub fn device_name(self) -> Option<String> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => cuda::name(index),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the device's own memory that nobody uses now; none where it has none of its own or does not say.
+    pub fn memory(self) -> Option<u64> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => cuda::free_memory(index),
+            _ => None,
         }
     }
 
@@ -70,19 +129,15 @@ impl Backend {
     }
 }
 
-#[cfg(feature = "cuda")]
-fn check_cuda() -> Result<(), BackendError> {
-    match kernels::cuda_devices() {
-        Ok(None) => Err(BackendError::NoDriver),
-        Ok(Some(0)) => Err(BackendError::NoDevice(String::new())),
-        Ok(Some(_)) => Ok(()),
-        Err(error) => Err(BackendError::NoDevice(format!(" ({error})"))),
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fused => f.write_str("fused"),
+            Self::Burn => f.write_str("burn"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Vulkan => f.write_str("vulkan"),
+        }
     }
-}
-
-#[cfg(not(feature = "cuda"))]
-const fn check_cuda() -> Result<(), BackendError> {
-    Err(BackendError::NotBuilt)
 }
 
 #[cfg(test)]
@@ -93,11 +148,15 @@ mod tests {
     fn a_machine_without_a_gpu_is_told_what_to_do() {
         assert_eq!(Backend::Fused.check(), Ok(()));
         assert_eq!(Backend::Burn.check(), Ok(()));
-        if let Err(error) = Backend::Cuda.check() {
-            assert!(
-                error.to_string().contains("use backend = \"fused\""),
-                "{error}"
-            );
+        for backend in [Backend::Cuda(0), Backend::Vulkan] {
+            if let Err(error) = backend.check() {
+                let error = error.to_string();
+                assert!(
+                    error.contains(&format!("device = \"{backend}\"")),
+                    "{error}"
+                );
+                assert!(error.contains("use device = \"cpu\""), "{error}");
+            }
         }
     }
 }

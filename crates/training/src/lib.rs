@@ -7,6 +7,7 @@ mod backend;
 mod batch;
 mod canary;
 mod clipping;
+mod device;
 mod draws;
 mod evaluator;
 #[cfg(feature = "planted-faults")]
@@ -29,10 +30,11 @@ mod zoo;
 
 pub use adaptive_clip::{AdaptiveClip, AdaptiveClipError};
 pub use architecture::{Architecture, LayerSpec};
-pub use backend::{Backend, BackendError};
+pub use backend::{Backend, BackendError, CpuBackend, UnknownBackend};
 pub use batch::{Batch, NetworkError};
 pub use canary::{Canary, CanaryKind};
 pub use clipping::{ClipBound, ClipReport, ClipStyle, Clipping};
+pub use device::{Device, Taken, UnknownDevice};
 pub use evaluator::{Evaluator, accuracy};
 #[cfg(feature = "planted-faults")]
 pub use fault::Fault;

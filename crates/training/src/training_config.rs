@@ -1,6 +1,6 @@
 //! How a silo trains between two messages to the coordinator.
 
-use crate::{Backend, ClipStyle, Optimizer, Schedule};
+use crate::{Backend, ClipStyle, CpuBackend, Device, Optimizer, Schedule};
 use accounting::SamplingRate;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,10 @@ pub struct TrainingConfig {
     pub schedule: Schedule,
     /// How clipped gradients are brought below their bound; without protection nothing is clipped.
     pub clipping: ClipStyle,
-    /// What computes the gradient.
-    pub backend: Backend,
+    /// Where the models compute.
+    pub device: Device,
+    /// What computes there if it is the CPU.
+    pub cpu_backend: CpuBackend,
 }
 
 /// How much a silo does in a round.
@@ -81,6 +83,12 @@ pub enum TrainingConfigError {
         "training.schedule.factor = {0} is outside (0, 1]: the learning rate is multiplied by it, e.g. 0.5"
     )]
     Factor(f64),
+    /// The CPU's kernels on a GPU.
+    #[error(
+        "training.backend = \"fused\" is the CPU's, and device = \"{0}\" is a GPU, which has one backend: remove `backend`, \
+         or use device = \"cpu\""
+    )]
+    FusedOnGpu(Device),
 }
 
 impl TrainingConfig {
@@ -93,7 +101,20 @@ impl TrainingConfig {
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),
             clipping: ClipStyle::default(),
-            backend: Backend::default(),
+            device: Device::Cpu,
+            cpu_backend: CpuBackend::default(),
+        }
+    }
+
+    /// What computes on the device, or on what [`Device::Auto`] is here.
+    pub fn backend(&self) -> Backend {
+        match self.device.here() {
+            Device::Cuda(index) => Backend::Cuda(index),
+            Device::Vulkan => Backend::Vulkan,
+            Device::Cpu | Device::Auto => match self.cpu_backend {
+                CpuBackend::Fused => Backend::Fused,
+                CpuBackend::Burn => Backend::Burn,
+            },
         }
     }
 }
@@ -133,8 +154,10 @@ struct Table {
     schedule: Schedule,
     #[serde(default)]
     clipping: ClipStyle,
-    #[serde(default)]
-    backend: Backend,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backend: Option<CpuBackend>,
+    #[serde(default, skip_serializing_if = "Device::is_cpu")]
+    device: Device,
     #[serde(default)]
     optimizer: Optimizer,
 }
@@ -165,6 +188,7 @@ impl TryFrom<Table> for TrainingConfig {
         }
         check_optimizer(table.optimizer)?;
         check_schedule(table.schedule)?;
+        let device = device(table.device, table.backend)?;
         let Table {
             optimizer,
             schedule,
@@ -179,8 +203,20 @@ impl TryFrom<Table> for TrainingConfig {
             optimizer,
             schedule,
             clipping,
-            backend,
+            device,
+            cpu_backend: backend.filter(|_| device.may_be_cpu()).unwrap_or_default(),
         })
+    }
+}
+
+/// The device that goes with a backend, if one is written: [`CpuBackend::Fused`] settles [`Device::Auto`].
+fn device(device: Device, backend: Option<CpuBackend>) -> Result<Device, TrainingConfigError> {
+    match (backend, device) {
+        (Some(CpuBackend::Fused), Device::Auto) => Ok(Device::Cpu),
+        (Some(CpuBackend::Fused), Device::Cuda(_) | Device::Vulkan) => {
+            Err(TrainingConfigError::FusedOnGpu(device))
+        }
+        _ => Ok(device),
     }
 }
 
@@ -242,7 +278,8 @@ impl From<TrainingConfig> for Table {
             optimizer: config.optimizer,
             schedule: config.schedule,
             clipping: config.clipping,
-            backend: config.backend,
+            backend: config.device.is_cpu().then_some(config.cpu_backend),
+            device: config.device,
         }
     }
 }
@@ -260,7 +297,8 @@ mod tests {
             learning_rate: 0.1,
             schedule: Schedule::Constant,
             clipping: ClipStyle::Flat,
-            backend: Backend::Fused,
+            backend: None,
+            device: Device::Cpu,
             optimizer: Optimizer::Sgd,
         }
     }
@@ -272,6 +310,68 @@ mod tests {
         assert_eq!(config.work.steps(config.batches, 1000), 20);
         assert_eq!(config.work.steps(Batches::Shuffled(64), 1000), 32);
         assert_eq!(LocalWork::Steps(5).steps(config.batches, 1000), 5);
+    }
+
+    #[test]
+    fn a_table_is_the_same_with_the_cpu_written_or_left_out() {
+        let bare = TrainingConfig::try_from(table()).unwrap();
+        let json = serde_json::to_string(&bare).unwrap();
+        assert!(json.contains("\"backend\":\"fused\""), "{json}");
+        assert!(!json.contains("device"), "{json}");
+        assert_eq!(bare.backend(), Backend::Fused);
+        let burn = TrainingConfig::try_from(Table {
+            backend: Some(CpuBackend::Burn),
+            ..table()
+        });
+        assert_eq!(burn.unwrap().backend(), Backend::Burn);
+    }
+
+    #[test]
+    fn a_gpu_has_one_backend() {
+        for device in [Device::Cuda(1), Device::Vulkan] {
+            for backend in [None, Some(CpuBackend::Burn)] {
+                let table = Table {
+                    backend,
+                    device,
+                    ..table()
+                };
+                let config = TrainingConfig::try_from(table).unwrap();
+                let json = serde_json::to_string(&config).unwrap();
+                assert!(json.contains(&format!("\"device\":\"{device}\"")), "{json}");
+                assert!(!json.contains("backend"), "{json}");
+                assert_eq!(
+                    serde_json::from_str::<TrainingConfig>(&json).unwrap(),
+                    config
+                );
+            }
+        }
+        assert_eq!(
+            TrainingConfig {
+                device: Device::Cuda(1),
+                ..TrainingConfig::try_from(table()).unwrap()
+            }
+            .backend(),
+            Backend::Cuda(1)
+        );
+    }
+
+    #[test]
+    fn fused_kernels_are_the_cpus() {
+        let fused = |device| {
+            TrainingConfig::try_from(Table {
+                backend: Some(CpuBackend::Fused),
+                device,
+                ..table()
+            })
+        };
+        assert_eq!(
+            fused(Device::Vulkan),
+            Err(TrainingConfigError::FusedOnGpu(Device::Vulkan))
+        );
+        let words = fused(Device::Cuda(0)).unwrap_err().to_string();
+        assert!(words.contains("device = \"cuda:0\" is a GPU"), "{words}");
+        assert_eq!(fused(Device::Auto).unwrap().device, Device::Cpu);
+        assert_eq!(fused(Device::Cpu).unwrap().device, Device::Cpu);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use config::{Axis, Design, NamedLevel, Scale, Seeds, SweepConfig};
 pub use level::Level;
 pub use task::SweepTask;
 
+use crate::device;
 use crate::diagnosis::{self, Fault, ScenarioError};
 use crate::file::Source;
 use crate::overrides;
@@ -181,6 +182,9 @@ fn tasks_of(
         document.insert("seed".to_owned(), written);
         let scenario = toml::to_string(&document)
             .map_err(|error| fail(Fault::new("", format!("is no valid scenario: {error}"))))?;
+        // A task is run on the device that its id was made with, wherever that is.
+        let settled = device::settled(&scenario).map(|(settled, _)| settled);
+        let scenario = settled.unwrap_or(scenario);
         let mut task = SweepTask {
             id: String::new(),
             index: 0,

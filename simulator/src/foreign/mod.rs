@@ -8,7 +8,7 @@
 mod files;
 mod ledger;
 
-use crate::args::AttackArgs;
+use crate::args::{AttackArgs, changes};
 use crate::driver::End;
 use crate::events::Course;
 use crate::exit::{Exit, Failure};
@@ -42,7 +42,8 @@ pub fn attack(
         digest: checkpoints.digest()?,
         ledger: ledger.as_ref().map(ledger::Given::digest),
     };
-    let file = ScenarioFile::of_checkpoints(path, &args.set, found).map_err(Failure::scenario)?;
+    let file = ScenarioFile::of_checkpoints(path, &changes(&args.set, args.device), found)
+        .map_err(Failure::scenario)?;
     let resolved = Resolved::new(file).map_err(Failure::scenario)?;
     if let Some(given) = &ledger {
         given.check(&resolved)?;

@@ -13,7 +13,7 @@ use crate::{commands, foreign, keys, session};
 use accounting::{Holdings, LedgerEntry};
 use clients::{LocalTrainer, SgdTrainer, Silo, SiloCheckpoint, SiloPlan};
 use primitives::{Probe, Seed, SiloId};
-use scenarios::Resolved;
+use scenarios::{Resolved, ScenarioFile};
 use std::collections::BTreeMap;
 use std::thread;
 use transport::quic::Peer;
@@ -28,8 +28,9 @@ pub fn join(args: &JoinArgs, output: OutputArgs, interrupt: &Interrupt) -> Resul
         interrupt.tether();
     }
     let progress = Progress::new(output);
-    let resolved = commands::resolve(&args.scenario)?;
+    let resolved = resolve(args)?;
     foreign::refuse_training(&resolved)?;
+    commands::say_device(&resolved, &progress);
     let mut silos = Vec::new();
     for text in &args.silo {
         let silo = silo_named(&resolved, text)?;
@@ -78,6 +79,16 @@ pub fn join(args: &JoinArgs, output: OutputArgs, interrupt: &Interrupt) -> Resul
         threads.into_iter().map(join).collect()
     });
     together(outcomes, is_alone)
+}
+
+/// The coordinator's scenario, to be computed on a device of this host's own if one is named.
+fn resolve(args: &JoinArgs) -> Result<Resolved, Failure> {
+    let file = ScenarioFile::open(&args.scenario, &args.set).map_err(Failure::scenario)?;
+    match args.device {
+        Some(device) => Resolved::computed_on(file, device),
+        None => Resolved::new(file),
+    }
+    .map_err(Failure::scenario)
 }
 
 /// How a process with these silos ends: as the worst of them.

@@ -147,8 +147,8 @@ impl Drop for Place {
 fn words(verb: &str, args: &RunArgs, place: &Path) -> Vec<OsString> {
     let scenario = &args.make.scenario;
     let mut words: Vec<OsString> = vec![verb.into(), scenario.scenario.clone().into()];
-    for set in &scenario.set {
-        words.extend(["--set".into(), set.into()]);
+    for change in scenario.changes() {
+        words.extend(["--set".into(), change.into()]);
     }
     words.extend(["--keys".into(), place.join("keys").into()]);
     words.extend(["--rendezvous".into(), place.join("rendezvous.json").into()]);

@@ -84,7 +84,7 @@ impl<'a> Observer<'a> {
         if world.dataset.label_kind() == LabelKind::Targets {
             kinds.remove(&SignalKind::Probability);
         }
-        let observer = Self::of_kinds(world, scenario.training.backend, kinds);
+        let observer = Self::of_kinds(world, scenario.training.backend(), kinds);
         let mut observer = observer.with_copies(scenario);
         if scenario.attacks.is_empty() {
             observer.regimes.clear();
@@ -107,7 +107,7 @@ impl<'a> Observer<'a> {
             .flat_map(|config| config.attacks(world.seed));
         let read = attacks.flat_map(|attack| attack.needs().signals);
         let kinds = OF_SHADOWS.iter().chain(read).copied().collect();
-        Self::of_kinds(world, scenario.training.backend, kinds).with_copies(scenario)
+        Self::of_kinds(world, scenario.training.backend(), kinds).with_copies(scenario)
     }
 
     /// The same observer, with the noisy copies if it looks at any.

@@ -1,10 +1,11 @@
 //! The command line of sweeps.
 
-use crate::args::setting;
+use crate::args::{changes, setting};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use training::Device;
 
 /// What to do with a sweep.
 #[derive(Debug, Subcommand)]
@@ -30,9 +31,19 @@ pub struct SweepArgs {
     /// Change a key of the scenario before it is swept, e.g. --set sweep.seeds=1 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<String>,
+    /// Compute every task on cpu, cuda (cuda:1, …), vulkan or auto, the best that is here: as --set training.device=…
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<Device>,
     /// Where sweep folders are made
     #[arg(long, value_name = "DIR", default_value = "sweeps")]
     pub out: PathBuf,
+}
+
+impl SweepArgs {
+    /// All changes as `key=value`.
+    pub fn changes(&self) -> Vec<String> {
+        changes(&self.set, self.device)
+    }
 }
 
 /// A sweep to plan.

@@ -10,6 +10,7 @@
 //!
 //! An id is a digest of what is run. A sweep that is planned again with more levels or seeds keeps what is done.
 
+use super::args::SweepArgs;
 use crate::exit::{Exit, Failure};
 use crate::folder::{self, FolderError};
 use crate::lock::Lock;
@@ -78,15 +79,16 @@ impl SweepFolder {
     /// The sweep in a folder, or the one that a scenario stands for, written below `out`.
     ///
     /// # Errors
-    /// If it is neither, or settings are given for a sweep that is planned.
-    pub fn of(sweep: &Path, settings: &[String], out: &Path) -> Result<Self, Failure> {
-        let Some(path) = find(sweep) else {
-            let file = SweepFile::open(&sweep.to_string_lossy(), settings);
-            return Self::write(&file.map_err(Failure::scenario)?, out);
+    /// If it is neither, or changes are given for a sweep that is planned.
+    pub fn of(args: &SweepArgs) -> Result<Self, Failure> {
+        let changes = args.changes();
+        let Some(path) = find(&args.sweep) else {
+            let file = SweepFile::open(&args.sweep.to_string_lossy(), &changes);
+            return Self::write(&file.map_err(Failure::scenario)?, &args.out);
         };
-        if !settings.is_empty() {
+        if !changes.is_empty() {
             let message = format!(
-                "{} is planned already, --set changes a scenario: give the scenario file instead",
+                "{} is planned already, --set and --device change a scenario: give the scenario file instead",
                 path.display()
             );
             return Err(Failure::new(Exit::Usage, message));

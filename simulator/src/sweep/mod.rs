@@ -124,7 +124,7 @@ impl<'a> Standing<'a> {
 
 /// Runs what is not done yet.
 fn run(args: &SweepRunArgs, output: OutputArgs, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let folder = SweepFolder::of(&args.sweep.sweep, &args.sweep.set, &args.sweep.out)?;
+    let folder = SweepFolder::of(&args.sweep)?;
     let _alone = folder.lock()?;
     let before = Standing::of(&folder)?;
     let left = before.left();

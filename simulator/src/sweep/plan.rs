@@ -25,7 +25,7 @@ const LISTED: usize = 12;
 /// # Errors
 /// If the scenario or one of its points is not valid, or the system refuses.
 pub(super) fn plan(args: &SweepPlanArgs, output: OutputArgs) -> Result<Exit, Failure> {
-    let folder = SweepFolder::of(&args.sweep.sweep, &args.sweep.set, &args.sweep.out)?;
+    let folder = SweepFolder::of(&args.sweep)?;
     let tasks = folder.tasks();
     let seconds = seconds(tasks)?;
     if output.json {
@@ -78,7 +78,7 @@ pub(super) fn plan(args: &SweepPlanArgs, output: OutputArgs) -> Result<Exit, Fai
 /// If one is not valid; at most a handful of faults is listed.
 pub fn validate(args: &ScenarioArgs, output: OutputArgs) -> Result<Exit, Failure> {
     const MOST: usize = 5;
-    let sweep = SweepFile::open(&args.scenario, &args.set).map_err(Failure::scenario)?;
+    let sweep = SweepFile::open(&args.scenario, &args.changes()).map_err(Failure::scenario)?;
     let faults: Vec<ScenarioError> = sweep
         .tasks
         .par_iter()

@@ -27,17 +27,20 @@ impl OnDevice {
     /// # Panics
     /// If [`Backend::check`] would refuse the backend.
     pub(crate) fn new(backend: Backend, architecture: &Architecture) -> Option<Self> {
-        let memory = UNKNOWN;
+        // The other half is for what burn keeps for later and for other parts of this process.
+        let memory = backend.memory().map_or(UNKNOWN, |free| free / 2);
         match backend {
             Backend::Fused => None,
             Backend::Burn => Some(Self::on::<Flex>(architecture, &FlexDevice, memory)),
             #[cfg(feature = "cuda")]
-            Backend::Cuda => {
+            Backend::Cuda(index) => {
                 use burn::backend::cuda::{Cuda, CudaDevice};
-                Some(Self::on::<Cuda>(architecture, &CudaDevice::new(0), memory))
+                let device = CudaDevice::new(index);
+                Some(Self::on::<Cuda>(architecture, &device, memory))
             }
             #[cfg(not(feature = "cuda"))]
-            Backend::Cuda => panic!("{}", crate::BackendError::NotBuilt),
+            Backend::Cuda(_) => panic!("built without the feature cuda"),
+            Backend::Vulkan => panic!("built without the feature vulkan"),
         }
     }
 

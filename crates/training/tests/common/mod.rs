@@ -1,13 +1,16 @@
 //! The device that tests compute on.
 
-use siloscope_training::Backend;
+use siloscope_training::{Backend, Device};
 
 /// A backend that stacks: burn's on the CPU, or the device that `SILOSCOPE_TEST_DEVICE` names, as a scenario would.
 pub(crate) fn device() -> Backend {
     match std::env::var("SILOSCOPE_TEST_DEVICE").as_deref() {
         Err(_) | Ok("cpu") => Backend::Burn,
-        Ok("cuda") => Backend::Cuda,
-        Ok(other) => panic!("SILOSCOPE_TEST_DEVICE = {other:?}: cpu or cuda"),
+        Ok(other) => match other.parse() {
+            Ok(Device::Cuda(index)) => Backend::Cuda(index),
+            Ok(Device::Vulkan) => Backend::Vulkan,
+            _ => panic!("SILOSCOPE_TEST_DEVICE = {other:?}: cpu, cuda, cuda:1, … or vulkan"),
+        },
     }
 }
 

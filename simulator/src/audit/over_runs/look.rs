@@ -81,7 +81,7 @@ impl<'a> Look<'a> {
         if trials.records.is_empty() {
             return Self::Readings(Sheet::new(&federation.schedule.canaries));
         }
-        let backend = federation.file.scenario.training.backend;
+        let backend = federation.file.scenario.training.backend();
         Self::Records(Box::new(OfRecords {
             evaluator: Evaluator::new(&federation.world.architecture, backend),
             dataset: Arc::clone(&federation.world.dataset),

@@ -60,7 +60,7 @@ pub(super) fn submit(args: &SweepSubmitArgs, output: OutputArgs) -> Result<Exit,
              of a resource with --threads or -- --resource",
         ));
     }
-    let folder = SweepFolder::of(&args.sweep.sweep, &args.sweep.set, &args.sweep.out)?;
+    let folder = SweepFolder::of(&args.sweep)?;
     let _alone = folder.lock()?;
     let mut record = Record::read(&folder)?;
     let due = due(&folder, &mut record)?;
