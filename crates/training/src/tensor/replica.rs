@@ -102,52 +102,33 @@ impl<'a> Replica<'a> {
         given.or(plan.clip_norm()).map_or(0.0, ClipNorm::get)
     }
 
-    /// Size of a step; zero where the replica rests.
-    pub(super) fn rate(&self, step: usize) -> f64 {
-        self.unless_resting(step, self.round.plan.learning_rate(self.round.round))
-    }
-
-    /// Deviation of the noise of a sum over the clip norm; zero where the replica rests.
-    pub(super) fn noise_ratio(&self, step: usize) -> f64 {
+    /// The numbers of a step: its size; one over what the sum is divided by; deviation of the sum's noise over the clip
+    /// norm; how fast the clip norm adapts; the noise of the count that it adapts by. A replica that has taken all its
+    /// steps rests: nothing is added to its model, and its clip norm stays.
+    pub(super) fn numbers(&mut self, step: usize) -> [f64; 5] {
         let plan = self.round.plan;
-        let norm = plan.clip_norm().map_or(1.0, ClipNorm::get);
-        self.unless_resting(step, plan.noise_deviation() / norm)
-    }
-
-    /// How fast the clip norm adapts; not at all where the replica rests.
-    pub(super) fn clip_speed(&self, step: usize) -> f64 {
-        let adaptive = self.round.plan.adaptive_clip();
-        self.unless_resting(
-            step,
-            adaptive.map_or(0.0, |adaptive| adaptive.learning_rate()),
-        )
-    }
-
-    /// What a step's sum is divided by.
-    pub(super) fn divisor(&self, step: usize) -> f64 {
-        let drawn = self.steps.get(step).map_or(1, |step| step.records.len());
-        let expected = self.round.plan.expected_batch();
-        expected.unwrap_or_else(|| drawn.max(1) as f64)
-    }
-
-    fn unless_resting(&self, step: usize, number: f64) -> f64 {
-        if step < self.steps.len() { number } else { 0.0 }
+        let Some(batch) = self.steps.get(step) else {
+            return [0.0, 1.0, 0.0, 0.0, 0.0];
+        };
+        let drawn = batch.records.len().max(1) as f64;
+        let rate = plan.learning_rate(self.round.round);
+        let ratio = plan.noise_deviation() / plan.clip_norm().map_or(1.0, ClipNorm::get);
+        let (speed, count_noise) = match plan.adaptive_clip() {
+            None => (0.0, 0.0),
+            Some(adaptive) => {
+                let mut normal = [0.0];
+                normal::fill(&mut self.count_noise, &mut normal);
+                (adaptive.learning_rate(), plan.count_deviation() * normal[0])
+            }
+        };
+        let divisor = plan.expected_batch().unwrap_or(drawn);
+        [rate, 1.0 / divisor, ratio, speed, count_noise]
     }
 
     /// Where the noise of the next sum lies, which has so many entries.
     pub(super) fn next_noise(&mut self, entries: usize) -> NoiseStream {
         let next = self.noise.after(entries);
         std::mem::replace(&mut self.noise, next)
-    }
-
-    /// The noise of a step's count.
-    pub(super) fn count_noise(&mut self, step: usize) -> f64 {
-        if step >= self.steps.len() {
-            return 0.0;
-        }
-        let mut normal = [0.0];
-        normal::fill(&mut self.count_noise, &mut normal);
-        self.round.plan.count_deviation() * normal[0]
     }
 
     /// What the silo did. `result`: its update, then how many gradients were longer than their bound, the balance, the sum

@@ -78,7 +78,7 @@ fn are_alike(a: &LocalRound<'_>, b: &LocalRound<'_>) -> bool {
     Arc::ptr_eq(a.dataset, b.dataset)
         && a.plan.optimizer() == b.plan.optimizer()
         && style(a) == style(b)
-        && a.plan.adaptive_clip().is_some() == b.plan.adaptive_clip().is_some()
+        && a.plan.adaptive_clip() == b.plan.adaptive_clip()
 }
 
 impl<B: Arithmetic> Stack<B>
@@ -143,7 +143,13 @@ where
         let starts = Tensor::<B, 2>::from_data(starts, &self.device);
         let mut models = starts.clone();
         let mut optimizer = TensorOptimizer::new(plan.optimizer());
-        let mut norms = style.map(|_| self.column(replicas, Replica::clip_norm));
+        let is_noisy = replicas
+            .iter()
+            .any(|replica| replica.round.plan.noise_deviation() > 0.0);
+        let mut norms = style.map(|_| {
+            let [norms] = self.columns(replicas, |replica| [replica.clip_norm()]);
+            norms
+        });
         let mut counts = Tensor::<B, 2>::zeros([replicas.len(), 2], &self.device);
         let mut losses = Tensor::<B, 2>::zeros([replicas.len(), 1], &self.device);
         for step in 0..steps {
@@ -168,13 +174,10 @@ where
                     counted = counted + more;
                 }
             }
-            let deviations = norms.clone().map(|norms| {
-                let ratios = self.column(replicas, |replica| replica.noise_ratio(step));
-                norms * ratios
-            });
-            if let Some(deviations) = &deviations
-                && plan.noise_deviation() > 0.0
-            {
+            let [rates, shares, ratios, speeds, count_noise] =
+                self.columns(replicas, |replica| replica.numbers(step));
+            let deviations = norms.clone().map(|norms| norms * ratios);
+            if let Some(deviations) = deviations.as_ref().filter(|_| is_noisy) {
                 let streams: Vec<NoiseStream> = replicas
                     .iter_mut()
                     .map(|replica| replica.next_noise(parameters))
@@ -182,18 +185,24 @@ where
                 let normals = B::normals(&streams, parameters, &self.device);
                 sums = sums + normals * deviations.clone();
             }
+            if let (Some(before), Some(adaptive)) = (norms.take(), plan.adaptive_clip()) {
+                let balance = counted.clone().narrow(1, 1, 1) * (1.0 - ROUNDING_MARGIN);
+                let within = (balance + count_noise) * shares.clone() + 0.5;
+                let off = within.clamp(0.0, 1.0) - adaptive.quantile();
+                let (least, most) = adaptive.range();
+                norms = Some((before * (off * speeds * -1.0).exp()).clamp(least, most));
+            } else {
+                norms = clip.map(|clip| clip.norms);
+            }
             let pace = Pace {
-                rates: self.column(replicas, |replica| replica.rate(step)),
-                shares: self.column(replicas, |replica| 1.0 / replica.divisor(step)),
+                rates,
+                shares,
                 deviations,
             };
             models = optimizer.step(models, sums, pace);
-            if let Some(before) = norms.take() {
-                norms = Some(self.next_norms(replicas, step, before, counted.clone()));
-            }
             counts = counts + counted;
         }
-        let norms = norms.unwrap_or_else(|| self.column(replicas, |_| 0.0));
+        let norms = norms.unwrap_or_else(|| Tensor::zeros([replicas.len(), 1], &self.device));
         let all = Tensor::cat(vec![models - starts, counts, losses, norms], 1);
         let width = parameters + 4;
         let results = floats(all);
@@ -225,39 +234,17 @@ where
         TensorBatch::new(&placed, features, labels, &self.device)
     }
 
-    /// What the clip norms are after a step that counted this; the same as before where they do not adapt.
-    fn next_norms(
+    /// Some numbers of each replica, in one go. Shape of each: `[replicas, 1]`.
+    fn columns<'a, const N: usize>(
         &self,
-        replicas: &mut [Replica<'_>],
-        step: usize,
-        norms: Tensor<B, 2>,
-        counted: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
-        let Some(adaptive) = replicas[0].round.plan.adaptive_clip() else {
-            return norms;
-        };
-        let noise = replicas.iter_mut().map(|replica| replica.count_noise(step));
-        let noise: Vec<f32> = noise.map(|noise| noise as f32).collect();
-        let noise =
-            Tensor::<B, 2>::from_data(TensorData::new(noise, [replicas.len(), 1]), &self.device);
-        let expected = self.column(replicas, |replica| 1.0 / replica.divisor(step));
-        let balance = counted.narrow(1, 1, 1) * (1.0 - ROUNDING_MARGIN);
-        let shares = (balance + noise) * expected + 0.5;
-        let speed = self.column(replicas, |replica| replica.clip_speed(step));
-        let off = shares.clamp(0.0, 1.0) - adaptive.quantile();
-        let (least, most) = adaptive.range();
-        (norms * (off * speed * -1.0).exp()).clamp(least, most)
-    }
-
-    /// A number of each replica. Shape: `[replicas, 1]`.
-    fn column<'a>(
-        &self,
-        replicas: &[Replica<'a>],
-        number: impl Fn(&Replica<'a>) -> f64,
-    ) -> Tensor<B, 2> {
-        let numbers = replicas.iter().map(|replica| number(replica) as f32);
-        let data = TensorData::new(numbers.collect(), [replicas.len(), 1]);
-        Tensor::from_data(data, &self.device)
+        replicas: &mut [Replica<'a>],
+        numbers: impl Fn(&mut Replica<'a>) -> [f64; N],
+    ) -> [Tensor<B, 2>; N] {
+        let rows = replicas.iter_mut().map(numbers);
+        let all = rows.flatten().map(|number| number as f32).collect();
+        let data = TensorData::new(all, [replicas.len(), N]);
+        let all = Tensor::<B, 2>::from_data(data, &self.device);
+        std::array::from_fn(|column| all.clone().narrow(1, column, 1))
     }
 }
 
