@@ -1,10 +1,12 @@
 //! What trains the silos of one federation that have to train at the same time.
 
+use crate::stack::{StackSeat, Training};
 use clients::{SgdTrainer, TrainError, TrainingTask};
 use primitives::SiloId;
 use protocol::SiloUpdate;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use training::LocalSgd;
 
 /// Trains a cohort's silos. How, is a matter of the backend; what comes of a task is not.
@@ -27,6 +29,12 @@ pub struct OneACore(BTreeMap<SiloId, SgdTrainer>);
 pub struct Together {
     trainers: BTreeMap<SiloId, SgdTrainer>,
     sgd: LocalSgd,
+}
+
+/// All silos of this federation and of the others at the meeting as one computation.
+pub struct AtSeat {
+    trainers: BTreeMap<SiloId, Arc<SgdTrainer>>,
+    seat: Arc<StackSeat>,
 }
 
 impl OneACore {
@@ -72,5 +80,30 @@ impl CohortTrainer for Together {
             .map(|work| (&self.trainers[&work.silo], &work.task))
             .collect();
         SgdTrainer::train_together(&mut self.sgd, &silos)
+    }
+}
+
+impl AtSeat {
+    /// These silos, trained where the seat is.
+    pub fn new(trainers: BTreeMap<SiloId, SgdTrainer>, seat: Arc<StackSeat>) -> Self {
+        let shared = |(silo, trainer)| (silo, Arc::new(trainer));
+        Self {
+            trainers: trainers.into_iter().map(shared).collect(),
+            seat,
+        }
+    }
+}
+
+impl CohortTrainer for AtSeat {
+    fn at_a_time(&self) -> usize {
+        usize::MAX
+    }
+
+    fn train(&mut self, tasks: &[&TrainingTask]) -> Vec<Result<SiloUpdate, TrainError>> {
+        let training = |work: &&TrainingTask| Training {
+            trainer: Arc::clone(&self.trainers[&work.silo]),
+            task: work.task.clone(),
+        };
+        self.seat.train(tasks.iter().map(training).collect())
     }
 }

@@ -3,11 +3,10 @@
 //! The digest is of everything that decides what a training says, so whoever asks for the same finds it. A file is
 //! written whole, so it is there or not. A lock for each training keeps two processes from the same one.
 
-use crate::exit::{Exit, Failure};
+mod fill;
+
 use crate::folder::{self, FolderError};
-use crate::interrupt::Interrupt;
 use crate::lock::Lock;
-use crate::progress::Progress;
 use primitives::Digest;
 use safetensors::{Dtype, SafeTensors, View};
 use scenarios::{AdversaryConfig, Gates, Plan};
@@ -15,8 +14,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Kept trainings of one kind and content.
 #[derive(Clone, Debug)]
@@ -110,78 +107,6 @@ impl Shelf {
             .into_iter()
             .map(|(name, width)| Block::read(&tensors, &name, width).map_err(damaged))
             .collect()
-    }
-
-    /// Makes the trainings of `wanted` that `is_there` does not find, one on each core, and keeps each when it is done;
-    /// `one` is asked for a training, may stop when its second argument says so, and writes what it has made. Says how many
-    /// this process made; another process may have made the rest.
-    ///
-    /// # Errors
-    /// If one of them fails, or somebody asks to stop. What was made is kept.
-    pub fn fill(
-        &self,
-        wanted: &[usize],
-        is_there: impl Fn(usize) -> bool + Sync,
-        progress: &Progress,
-        interrupt: &Interrupt,
-        one: impl Fn(usize, &dyn Fn() -> bool) -> Result<(), Failure> + Sync,
-    ) -> Result<usize, Failure> {
-        let workers = rayon::current_num_threads().min(wanted.len());
-        let next = AtomicUsize::new(0);
-        let made = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let failure: Mutex<Option<Failure>> = Mutex::new(None);
-        let stop = || interrupt.is_asked_for() || failed.load(Ordering::Relaxed);
-        let attempt = |training: usize, wait: bool| -> Result<bool, Failure> {
-            let Some(_claim) = self.claim(training, wait)? else {
-                return Ok(false);
-            };
-            if !is_there(training) {
-                one(training, &stop)?;
-                made.fetch_add(1, Ordering::Relaxed);
-            }
-            progress.training();
-            Ok(true)
-        };
-        let work = || -> Result<(), Failure> {
-            // What another process is at is left to it, and waited for at the end: it may be stopped meanwhile.
-            let mut left = Vec::new();
-            while let Some(&training) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if !attempt(training, false)? {
-                    left.push(training);
-                }
-            }
-            left.into_iter()
-                .try_for_each(|training| attempt(training, true).map(|_| ()))
-        };
-        std::thread::scope(|scope| -> Result<(), Failure> {
-            for _ in 0..workers {
-                // What a training does in parallel stays on its core.
-                let pool = rayon::ThreadPoolBuilder::new()
-                    .num_threads(1)
-                    .build()
-                    .map_err(Failure::run)?;
-                let (work, failed, failure) = (&work, &failed, &failure);
-                scope.spawn(move || {
-                    if let Err(error) = pool.install(work) {
-                        failed.store(true, Ordering::Relaxed);
-                        let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                        // Workers that stop because one has failed are not the reason.
-                        if first
-                            .as_ref()
-                            .is_none_or(|first| first.exit == Exit::Interrupted)
-                        {
-                            *first = Some(error);
-                        }
-                    }
-                });
-            }
-            Ok(())
-        })?;
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(failure) => Err(failure),
-            None => Ok(made.into_inner()),
-        }
     }
 }
 

@@ -1,15 +1,51 @@
 //! One training of a federation from its untrained model to its last, of which nothing is kept but what is looked for.
 
+use crate::cohort::{AtSeat, CohortTrainer, OneACore};
 use crate::driver::{self, End, Progressed, Start};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::stack::StackSeat;
 use accounting::LedgerEntry;
 use primitives::{ModelVector, Probe, Readings, Round};
 use protocol::OpenGate;
 use scenarios::Resolved;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Where one of many federations is trained.
+pub enum Spot<'a> {
+    /// On a core, for as long as this does not say that it has to stop.
+    Core(&'a dyn Fn() -> bool),
+    /// With others in a stack.
+    Seat(Arc<StackSeat>),
+}
+
+impl Spot<'_> {
+    /// Where its work is done together with others', if it is.
+    pub fn seat(&self) -> Option<&StackSeat> {
+        match self {
+            Self::Core(_) => None,
+            Self::Seat(seat) => Some(seat),
+        }
+    }
+
+    fn must_stop(&self) -> bool {
+        match self {
+            Self::Core(stop) => stop(),
+            Self::Seat(seat) => seat.is_adjourned(),
+        }
+    }
+
+    fn trainer(&self, federation: &Resolved, probe: &Probe) -> Box<dyn CohortTrainer> {
+        let trainers = driver::trainers(federation, probe);
+        match self {
+            Self::Core(_) => Box::new(OneACore::new(trainers)),
+            Self::Seat(seat) => Box::new(AtSeat::new(trainers, Arc::clone(seat))),
+        }
+    }
+}
 
 /// What there is to see when a round has ended.
 #[derive(Debug)]
@@ -27,10 +63,10 @@ pub struct Seen<'a> {
 /// Trains `federation` through all its rounds, without a budget's stop, and shows every model to `look`.
 ///
 /// # Errors
-/// If it cannot be trained or ends before its last round, `look` fails, or `stop` says so.
+/// If it cannot be trained or ends before its last round, `look` fails, or it has to stop.
 pub fn run(
     federation: &Resolved,
-    stop: &dyn Fn() -> bool,
+    spot: &Spot<'_>,
     mut look: impl FnMut(Seen<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let probe = Probe::default();
@@ -41,7 +77,8 @@ pub fn run(
         clock: Duration::ZERO,
         probe: probe.clone(),
     };
-    let mut driver = driver::in_memory(federation, start)?;
+    let trainer = spot.trainer(federation, &probe);
+    let mut driver = driver::with_trainer(federation, start, trainer)?;
     let quiet = Progress::quiet();
     let nobody = Interrupt::default();
     let mut done = Round::UNTRAINED;
@@ -52,7 +89,7 @@ pub fn run(
         readings: Readings::new(),
     })?;
     loop {
-        if stop() {
+        if spot.must_stop() {
             let message = "interrupted while federations are trained; those that are done are kept";
             return Err(Failure::new(Exit::Interrupted, message));
         }
@@ -66,7 +103,7 @@ pub fn run(
                     readings: probe.take(done),
                 })?;
             }
-            // Nobody interrupts it but `stop`.
+            // Nobody interrupts it here.
             Progressed::Interrupted => {}
             Progressed::Finished(..) if done.0 == federation.schedule.rounds => return Ok(()),
             Progressed::Finished(end) => {

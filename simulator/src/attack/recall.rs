@@ -67,7 +67,7 @@ fn signals(
     }
     let model = checkpoint::model(folder, round)?;
     let mut signals = observer
-        .signals(round, &model, &lost)
+        .signals(round, &model, &lost, None)
         .map_err(Failure::run)?;
     for (signals, recorded) in signals.iter_mut().zip(recorded) {
         signals.columns.extend(recorded.columns);

@@ -7,6 +7,7 @@
 mod neighbourhood;
 mod silos;
 
+use crate::stack::StackSeat;
 use attacks::{Queries, RecordRegime, RoundSignals, SignalKind, SiloSignalKind, View};
 use data::{LabelKind, Moments, SubjectIndex};
 use neighbourhood::Copies;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 use report::model::Quality;
 use scenarios::{Scenario, World};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use training::{Backend, Evaluator, NetworkError, RecordScore};
 
 /// Records that one thread scores at a time. A constant, so that no score depends on the number of threads.
@@ -42,7 +44,7 @@ pub struct Observer<'a> {
     kinds: BTreeSet<SignalKind>,
     /// What is looked for in the silos' updates.
     silo_kinds: BTreeSet<SiloSignalKind>,
-    copies: Option<Copies>,
+    copies: Option<Arc<Copies>>,
     /// The adversary's records of both regimes, in id order.
     asked: Vec<RecordId>,
     regimes: Vec<Regime<'a>>,
@@ -113,12 +115,12 @@ impl<'a> Observer<'a> {
     /// The same observer, with the noisy copies if it looks at any.
     fn with_copies(mut self, scenario: &Scenario) -> Self {
         if self.kinds.contains(&SignalKind::NeighbourhoodLoss) {
-            self.copies = Some(Copies::new(
+            self.copies = Some(Arc::new(Copies::new(
                 scenario.adversary.neighbourhood,
                 &self.world.dataset,
                 self.world.pools.population_records(),
                 &self.world.seed,
-            ));
+            )));
         }
         self
     }
@@ -197,11 +199,12 @@ impl<'a> Observer<'a> {
         Ok(Sight {
             quality,
             loss,
-            signals: self.read(round, model, &asked, &self.kinds)?,
+            signals: self.read(round, model, &asked, &self.kinds, None)?,
         })
     }
 
-    /// Looks for `kinds` in the model of `round`, and for nothing else. By regime.
+    /// Looks for `kinds` in the model of `round`, and for nothing else: at `seat` together with others, if there is one.
+    /// By regime.
     ///
     /// # Errors
     /// If the model does not fit the data.
@@ -210,13 +213,15 @@ impl<'a> Observer<'a> {
         round: Round,
         model: &ModelVector,
         kinds: &BTreeSet<SignalKind>,
+        seat: Option<&StackSeat>,
     ) -> Result<Vec<RoundSignals>, NetworkError> {
-        let scores = if ALWAYS.iter().any(|kind| kinds.contains(kind)) {
-            self.scores_of(&self.asked, model)?
-        } else {
-            Vec::new()
+        let is_read = ALWAYS.iter().any(|kind| kinds.contains(kind));
+        let scores = match seat {
+            _ if !is_read => Vec::new(),
+            Some(seat) => seat.scores(model, &self.world.dataset, &self.asked)?,
+            None => self.scores_of(&self.asked, model)?,
         };
-        self.read(round, model, &scores, kinds)
+        self.read(round, model, &scores, kinds, seat)
     }
 
     /// The signals of every regime, those of one pass out of the scores of all that is asked.
@@ -226,6 +231,7 @@ impl<'a> Observer<'a> {
         model: &ModelVector,
         scores: &[RecordScore],
         kinds: &BTreeSet<SignalKind>,
+        seat: Option<&StackSeat>,
     ) -> Result<Vec<RoundSignals>, NetworkError> {
         let of_scores: [(SignalKind, OfScore); 3] = [
             (SignalKind::Loss, |score| score.loss),
@@ -238,8 +244,9 @@ impl<'a> Observer<'a> {
             .map(|(kind, signal)| (kind, scores.iter().map(signal).collect()))
             .collect();
         if kinds.contains(&SignalKind::GradientNorm) {
-            let norms = self.each(&self.asked, |evaluator, records| {
-                evaluator.gradient_norms(model, &self.world.dataset, records)
+            let (model, dataset) = (model.clone(), Arc::clone(&self.world.dataset));
+            let norms = self.of_asked(seat, move |evaluator, records| {
+                evaluator.gradient_norms(&model, &dataset, records)
             })?;
             columns.push((SignalKind::GradientNorm, norms));
         }
@@ -248,10 +255,11 @@ impl<'a> Observer<'a> {
             .as_ref()
             .filter(|_| kinds.contains(&SignalKind::NeighbourhoodLoss))
         {
-            let losses = self.each(&self.asked, |evaluator, records| {
+            let (model, dataset) = (model.clone(), Arc::clone(&self.world.dataset));
+            let copies = Arc::clone(copies);
+            let losses = self.of_asked(seat, move |evaluator, records| {
                 let perturb = |record, features: &mut [f32]| copies.perturb(record, features);
-                let dataset = &self.world.dataset;
-                evaluator.mean_losses(model, dataset, records, copies.count(), &perturb)
+                evaluator.mean_losses(&model, &dataset, records, copies.count(), &perturb)
             })?;
             columns.push((SignalKind::NeighbourhoodLoss, losses));
         }
@@ -273,25 +281,46 @@ impl<'a> Observer<'a> {
         records: &[RecordId],
         model: &ModelVector,
     ) -> Result<Vec<RecordScore>, NetworkError> {
-        self.each(records, |evaluator, records| {
+        self.each(records, CHUNK, |evaluator, records| {
             evaluator.scores(model, &self.world.dataset, records)
         })
     }
 
-    /// One value for each record, some records a thread at a time.
-    fn each<T: Clone + Send>(
+    /// One value for each of the adversary's records.
+    fn of_asked(
         &self,
-        records: &[RecordId],
-        values: impl Fn(&mut Evaluator, &[RecordId]) -> Result<Vec<T>, NetworkError> + Send + Sync,
+        seat: Option<&StackSeat>,
+        values: impl Fn(&mut Evaluator, &[RecordId]) -> Result<Vec<f32>, NetworkError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<Vec<f32>, NetworkError> {
+        let Some(seat) = seat else {
+            return self.each(&self.asked, CHUNK, values);
+        };
+        let asked = self.asked.clone();
+        seat.evaluate(move |evaluator| values(evaluator, &asked))
+    }
+
+    /// One value for each of `items`: so many a thread at a time, or all with one network on a backend that stacks.
+    fn each<I: Sync, T: Clone + Send>(
+        &self,
+        items: &[I],
+        at_a_time: usize,
+        values: impl Fn(&mut Evaluator, &[I]) -> Result<Vec<T>, NetworkError> + Send + Sync,
     ) -> Result<Vec<T>, NetworkError> {
-        let chunks: Vec<Vec<T>> = records
-            .par_chunks(CHUNK)
-            .map_init(
-                || Evaluator::new(&self.world.architecture, self.backend),
-                values,
-            )
+        if self.backend.stacks() {
+            return values(&mut self.evaluator(), items);
+        }
+        let chunks: Vec<Vec<T>> = items
+            .par_chunks(at_a_time)
+            .map_init(|| self.evaluator(), values)
             .collect::<Result<_, NetworkError>>()?;
         Ok(chunks.concat())
+    }
+
+    fn evaluator(&self) -> Evaluator {
+        Evaluator::new(&self.world.architecture, self.backend)
     }
 }
 

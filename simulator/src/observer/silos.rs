@@ -5,11 +5,10 @@
 use super::{Observer, Regime};
 use attacks::{SiloRound, SiloSignalKind};
 use data::SubjectIndex;
-use primitives::{ModelVector, RecordId, Round, SiloId};
+use primitives::{ModelVector, RecordId, Round, SiloId, SubjectId};
 use protocol::SiloUpdate;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use training::{Evaluator, NetworkError};
+use training::{Evaluator, NetworkError, RecordScore};
 
 /// Subjects whose gradients one thread computes at a time. A constant, so that no number depends on the threads.
 const SUBJECTS: usize = 16;
@@ -74,12 +73,24 @@ impl Observer<'_> {
         start: &ModelVector,
         rounds: &mut [SiloRound],
     ) -> Result<(), NetworkError> {
-        for sent in sent {
+        let model = |sent: &Sent<'_>| {
             let mut model = start.clone();
             for (parameter, delta) in model.as_mut_slice().iter_mut().zip(sent.delta) {
                 *parameter += delta;
             }
-            let scores = self.scores_of(&self.asked, &model)?;
+            model
+        };
+        let of_silos: Vec<Vec<RecordScore>> = if self.backend.stacks() {
+            let models: Vec<ModelVector> = sent.iter().map(model).collect();
+            let models: Vec<&ModelVector> = models.iter().collect();
+            let dataset = &self.world.dataset;
+            self.evaluator()
+                .scores_of_all(&models, dataset, &self.asked)?
+        } else {
+            let scores = |sent| self.scores_of(&self.asked, &model(sent));
+            sent.iter().map(scores).collect::<Result<_, _>>()?
+        };
+        for (sent, scores) in sent.iter().zip(of_silos) {
             for (regime, round) in self.regimes.iter().zip(&mut *rounds) {
                 let mean = |position: usize| {
                     let records = &regime.asked[regime.queries.range(position)];
@@ -115,38 +126,26 @@ impl Observer<'_> {
             return Ok(());
         }
         // Shape: [subjects][silos][wanted].
-        let values: Vec<Vec<Vec<Vec<f32>>>> = regime
-            .queries
-            .subjects()
-            .par_chunks(SUBJECTS)
-            .map_init(
-                || Evaluator::new(&self.world.architecture, self.backend),
-                |evaluator, subjects| {
-                    let mut gradient = vec![0.0; start.len()];
-                    let subject = |&subject| {
-                        let records: &[RecordId] = SubjectIndex::records(regime.index, subject);
-                        gradient.fill(0.0);
-                        evaluator.mean_gradient(
-                            start,
-                            &self.world.dataset,
-                            records,
-                            &mut gradient,
-                        )?;
-                        let squared_norm = dot(&gradient, &gradient);
-                        let of_silo = |sent: &Sent<'_>| {
-                            let product = dot(sent.delta, &gradient);
-                            let value = |kind: &SiloSignalKind| {
-                                align(*kind, product, sent.squared_norm, squared_norm)
-                            };
-                            wanted.iter().map(value).collect()
-                        };
-                        Ok(sent.iter().map(of_silo).collect())
+        let of_subjects = |evaluator: &mut Evaluator, subjects: &[SubjectId]| {
+            let mut gradient = vec![0.0; start.len()];
+            let subject = |&subject: &SubjectId| {
+                let records: &[RecordId] = SubjectIndex::records(regime.index, subject);
+                gradient.fill(0.0);
+                evaluator.mean_gradient(start, &self.world.dataset, records, &mut gradient)?;
+                let squared_norm = dot(&gradient, &gradient);
+                let of_silo = |sent: &Sent<'_>| {
+                    let product = dot(sent.delta, &gradient);
+                    let value = |kind: &SiloSignalKind| {
+                        align(*kind, product, sent.squared_norm, squared_norm)
                     };
-                    subjects.iter().map(subject).collect()
-                },
-            )
-            .collect::<Result<_, NetworkError>>()?;
-        let values = values.concat();
+                    wanted.iter().map(value).collect()
+                };
+                Ok(sent.iter().map(of_silo).collect())
+            };
+            subjects.iter().map(subject).collect()
+        };
+        let values: Vec<Vec<Vec<f32>>> =
+            self.each(regime.queries.subjects(), SUBJECTS, of_subjects)?;
         for (h, sent) in sent.iter().enumerate() {
             let Some(kinds) = round.silos.get_mut(&sent.silo) else {
                 continue;

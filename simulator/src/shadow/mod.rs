@@ -16,6 +16,8 @@ use crate::exit::Failure;
 use crate::interrupt::Interrupt;
 use crate::observer::Observer;
 use crate::progress::Progress;
+use crate::stack::Stack;
+use crate::training_run::Spot;
 use attacks::{ShadowDesign, ShadowSignals};
 use kept::Kept;
 use primitives::{Role, Stream};
@@ -58,7 +60,7 @@ pub fn design(resolved: &Resolved, count: usize) -> Result<ShadowDesign, Failure
 }
 
 /// The signals of the shadow runs that the plan asks for: those that are kept below `out`, and the others trained
-/// now, one on each core. `None` if no attack uses any.
+/// now, one on each core or many in a stack. `None` if no attack uses any.
 ///
 /// # Errors
 /// If one cannot be trained, somebody asks to stop, or the cache cannot be read or written. What was trained is kept.
@@ -77,12 +79,15 @@ pub fn ready(
     let kept = Kept::new(resolved, &observer, out);
     let missing = kept.missing(count);
     progress.begin_trainings("shadow federation", count - missing.len(), count);
-    let one = |shadow: usize, stop: &dyn Fn() -> bool| {
-        let rounds = train::run(resolved, &design, &observer, shadow, stop)?;
+    let one = |shadow: usize, spot: &Spot<'_>| {
+        let rounds = train::run(resolved, &design, &observer, shadow, spot)?;
         kept.write(shadow, &observer, &rounds)
     };
     let has = |shadow| kept.has(shadow);
-    let trained = kept.shelf.fill(&missing, has, progress, interrupt, one);
+    let stack = Stack::of(resolved);
+    let trained = kept
+        .shelf
+        .fill(&missing, has, progress, interrupt, stack, one);
     progress.end();
     let trained = trained?;
     let mut of_regimes: Vec<Vec<_>> = observer.regimes().map(|_| Vec::new()).collect();

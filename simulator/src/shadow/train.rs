@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, Failure};
 use crate::observer::Observer;
-use crate::training_run::{self, Seen};
+use crate::training_run::{self, Seen, Spot};
 use attacks::{RoundSignals, ShadowDesign, Signals};
 use primitives::Role;
 use scenarios::Resolved;
@@ -10,13 +10,13 @@ use scenarios::Resolved;
 /// What each model of a shadow says about the adversary's records, by regime.
 ///
 /// # Errors
-/// If the shadow cannot be trained, ends early or diverges, or `stop` says so.
+/// If the shadow cannot be trained, ends early or diverges, or has to stop.
 pub(super) fn run(
     resolved: &Resolved,
     design: &ShadowDesign,
     observer: &Observer<'_>,
     shadow: usize,
-    stop: &dyn Fn() -> bool,
+    spot: &Spot<'_>,
 ) -> Result<Vec<Vec<RoundSignals>>, Failure> {
     let members: Vec<_> = design.runs()[shadow].iter().copied().collect();
     let seed = resolved.world.seed.child(Role::Shadow, shadow as u64);
@@ -32,7 +32,7 @@ pub(super) fn run(
     let mut rounds = Vec::with_capacity(federation.schedule.rounds as usize + 1);
     let look = |seen: Seen<'_>| {
         let signals = observer
-            .signals(seen.round, seen.model, observer.kinds())
+            .signals(seen.round, seen.model, observer.kinds(), spot.seat())
             .map_err(Failure::run)?;
         for (checked, signals) in checked.iter_mut().zip(&signals) {
             checked.push(signals.clone()).map_err(Failure::run)?;
@@ -40,7 +40,7 @@ pub(super) fn run(
         rounds.push(signals);
         Ok(())
     };
-    training_run::run(&federation, stop, look).map_err(about)?;
+    training_run::run(&federation, spot, look).map_err(about)?;
     Ok(rounds)
 }
 

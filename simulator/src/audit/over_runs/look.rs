@@ -2,6 +2,7 @@
 
 use crate::audit::readings::Sheet;
 use crate::exit::Failure;
+use crate::stack::StackSeat;
 use crate::training_run::Seen;
 use attacks::MembershipScore;
 use attacks::audit::CanaryScores;
@@ -9,7 +10,7 @@ use data::Dataset;
 use primitives::{ModelVector, RecordId, Round};
 use scenarios::{Resolved, Trials};
 use std::sync::Arc;
-use training::Evaluator;
+use training::{Evaluator, NetworkError, RecordScore};
 
 /// Numbers a round of a subject with records.
 const LOSS: usize = 0;
@@ -67,7 +68,7 @@ pub(super) enum Look<'a> {
 
 /// What is held against a subject's records.
 pub(super) struct OfRecords<'a> {
-    evaluator: Evaluator,
+    eye: Eye<'a>,
     dataset: Arc<Dataset>,
     records: &'a [RecordId],
     /// The model of the round before, and the subject's gradient there.
@@ -75,15 +76,61 @@ pub(super) struct OfRecords<'a> {
     alignment: f64,
 }
 
+/// What works out what a model says about records.
+enum Eye<'a> {
+    /// An evaluator of this trial's own.
+    Own(Evaluator),
+    /// The stack in which the trial is trained.
+    Seat(&'a StackSeat),
+}
+
+impl Eye<'_> {
+    fn scores(
+        &mut self,
+        model: &ModelVector,
+        dataset: &Arc<Dataset>,
+        records: &[RecordId],
+    ) -> Result<Vec<RecordScore>, NetworkError> {
+        match self {
+            Self::Own(evaluator) => evaluator.scores(model, dataset, records),
+            Self::Seat(seat) => seat.scores(model, dataset, records),
+        }
+    }
+
+    fn mean_gradient(
+        &mut self,
+        model: &ModelVector,
+        dataset: &Arc<Dataset>,
+        records: &[RecordId],
+    ) -> Result<Vec<f32>, NetworkError> {
+        let (model, dataset) = (model.clone(), Arc::clone(dataset));
+        let records = records.to_vec();
+        let work = move |evaluator: &mut Evaluator| {
+            let mut gradient = vec![0.0; model.len()];
+            evaluator.mean_gradient(&model, &dataset, &records, &mut gradient)?;
+            Ok(gradient)
+        };
+        match self {
+            Self::Own(evaluator) => work(evaluator),
+            Self::Seat(seat) => seat.evaluate(work),
+        }
+    }
+}
+
 impl<'a> Look<'a> {
-    /// Before the first round of `federation`, which is one of `trials`.
-    pub(super) fn new(trials: &'a Trials, federation: &'a Resolved) -> Self {
+    /// Before the first round of `federation`, which is one of `trials`; at `seat` if it is trained in a stack.
+    pub(super) fn new(
+        trials: &'a Trials,
+        federation: &'a Resolved,
+        seat: Option<&'a StackSeat>,
+    ) -> Self {
         if trials.records.is_empty() {
             return Self::Readings(Sheet::new(&federation.schedule.canaries));
         }
         let backend = federation.file.scenario.training.backend();
+        let own = || Eye::Own(Evaluator::new(&federation.world.architecture, backend));
         Self::Records(Box::new(OfRecords {
-            evaluator: Evaluator::new(&federation.world.architecture, backend),
+            eye: seat.map_or_else(own, Eye::Seat),
             dataset: Arc::clone(&federation.world.dataset),
             records: &trials.records,
             before: None,
@@ -163,7 +210,7 @@ impl OfRecords<'_> {
     fn at(&mut self, seen: &Seen<'_>) -> Result<Vec<f32>, Failure> {
         let model = seen.model;
         let scores = self
-            .evaluator
+            .eye
             .scores(model, &self.dataset, self.records)
             .map_err(Failure::run)?;
         let count = scores.len() as f64;
@@ -175,9 +222,9 @@ impl OfRecords<'_> {
         if let Some((before, gradient)) = &self.before {
             self.alignment += along(before.as_slice(), model.as_slice(), gradient);
         }
-        let mut gradient = vec![0.0; model.len()];
-        self.evaluator
-            .mean_gradient(model, &self.dataset, self.records, &mut gradient)
+        let gradient = self
+            .eye
+            .mean_gradient(model, &self.dataset, self.records)
             .map_err(Failure::run)?;
         self.before = Some((model.clone(), gradient));
         Ok(vec![

@@ -16,7 +16,8 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::shelf::{Block, Shelf, digest_of_training};
-use crate::training_run::{self, Seen};
+use crate::stack::Stack;
+use crate::training_run::{self, Seen, Spot};
 use attacks::Confidence;
 use judge::Judgement;
 use look::Look;
@@ -55,7 +56,7 @@ pub struct Answer {
     pub trained: usize,
 }
 
-/// Trains what is not kept below `out` of the trials asked for, one on each core, and judges them.
+/// Trains what is not kept below `out` of the trials asked for, one on each core or many in a stack, and judges them.
 ///
 /// # Errors
 /// If the subject cannot be audited, a trial cannot be trained or diverges, or somebody asks to stop. What was trained is
@@ -75,13 +76,14 @@ pub fn audit(
         .filter(|&trial| !shelf.has(trial, ""))
         .collect();
     progress.begin_trainings("trial", request.runs - missing.len(), request.runs);
-    let one = |trial: usize, stop: &dyn Fn() -> bool| {
-        let looks = train(&trials, trial, stop)?;
+    let one = |trial: usize, spot: &Spot<'_>| {
+        let looks = train(&trials, trial, spot)?;
         let blocks = BTreeMap::from([(BLOCK.to_owned(), looks)]);
         Ok(shelf.write(trial, "", blocks)?)
     };
     let has = |trial| shelf.has(trial, "");
-    let trained = shelf.fill(&missing, has, progress, interrupt, one);
+    let stack = Stack::of(resolved);
+    let trained = shelf.fill(&missing, has, progress, interrupt, stack, one);
     progress.end();
     let trained = trained?;
     let width = Look::width(&trials);
@@ -120,7 +122,7 @@ pub fn audit(
 }
 
 /// What every round of a trial shows.
-fn train(trials: &Trials, trial: usize, stop: &dyn Fn() -> bool) -> Result<Block, Failure> {
+fn train(trials: &Trials, trial: usize, spot: &Spot<'_>) -> Result<Block, Failure> {
     let (federation, included) = trials.federation(trial);
     let about = |failure: Failure| {
         if failure.exit == Exit::Interrupted {
@@ -133,13 +135,13 @@ fn train(trials: &Trials, trial: usize, stop: &dyn Fn() -> bool) -> Result<Block
         );
         Failure::new(failure.exit, message)
     };
-    let mut look = Look::new(trials, &federation);
+    let mut look = Look::new(trials, &federation, spot.seat());
     let mut block = Block::new(Look::width(trials));
     let see = |seen: Seen<'_>| {
         block.push(&look.at(&seen)?);
         Ok(())
     };
-    training_run::run(&federation, stop, see).map_err(about)?;
+    training_run::run(&federation, spot, see).map_err(about)?;
     Ok(block)
 }
 
