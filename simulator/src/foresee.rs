@@ -13,7 +13,7 @@ use secure_sum::SumCode;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Instant;
-use training::{Evaluator, LocalRound, LocalSgd};
+use training::{Backend, Evaluator, LocalRound, LocalSgd};
 
 /// Records that are scored to find out how long scoring takes.
 const SCORED: usize = 512;
@@ -57,7 +57,7 @@ pub struct Forecast {
     pub why_infinite: Vec<String>,
     /// Bytes of messages between coordinator and silos.
     pub bytes_sent: u64,
-    /// Memory of the data and of one network a core, roughly, in bytes.
+    /// Memory of the data and of one network a core or a stack of the cohort's width, roughly, in bytes.
     pub memory: u64,
     /// How long it will take on this machine now, roughly, in seconds. Measured, so it differs from call to call.
     /// Without the shadow federations.
@@ -72,7 +72,7 @@ pub struct Forecast {
 pub struct ShadowForecast {
     /// How many.
     pub count: usize,
-    /// Seconds for all of them on this machine, one on each core.
+    /// Seconds for all of them on this machine, one on each core or many in a stack.
     pub seconds: f64,
     /// Bytes on disk.
     pub disk: u64,
@@ -81,7 +81,7 @@ pub struct ShadowForecast {
 }
 
 impl ShadowForecast {
-    /// Scales up one local step and one record's score, in seconds of one core.
+    /// Scales up one local step and one record's score, in seconds of one lane.
     fn of(resolved: &Resolved, steps: u64, (step, score): (f64, f64)) -> Option<Self> {
         let count = shadow::wanted(resolved);
         if count == 0 {
@@ -94,8 +94,7 @@ impl ShadowForecast {
             .sum();
         let looks = f64::from(resolved.schedule.rounds + 1);
         let one = step * steps as f64 + score * observer.records() as f64 * looks;
-        let cores = rayon::current_num_threads();
-        let turns = count.div_ceil(cores);
+        let turns = count.div_ceil(lanes(resolved));
         let values = records as u64 * u64::from(resolved.schedule.rounds + 1);
         let disk = count as u64 * values * 4 * observer.kinds().len() as u64;
         Some(Self {
@@ -108,7 +107,8 @@ impl ShadowForecast {
     }
 }
 
-/// Forecasts a run; trains one silo for one round and scores some records to see how fast this machine is.
+/// Forecasts a run; trains one silo, or a stack of the cohort's width, for one round and scores some records to see how fast
+/// this machine is.
 ///
 /// # Errors
 /// If the model does not fit the data.
@@ -134,6 +134,7 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
     let model_bytes = 4 * plan.parameters;
     let speed = speed(resolved)?;
     let seconds = seconds(resolved, steps, speed);
+    let networks = width(resolved).max(lanes(resolved));
     let per_network = (world.dataset.width() * 4 * 2048) as u64 + 8 * model_bytes;
     Ok(Forecast {
         name: plan.scenario.name.clone(),
@@ -159,8 +160,7 @@ pub fn forecast(resolved: &Resolved) -> Result<Forecast, Failure> {
         bytes_sent: (model_bytes + plan.scenario.federation.compression.bytes(plan.parameters))
             * cohort as u64
             * u64::from(rounds),
-        memory: world.dataset.feature_bytes() as u64
-            + rayon::current_num_threads() as u64 * per_network,
+        memory: world.dataset.feature_bytes() as u64 + networks as u64 * per_network,
         seconds,
         shadows: ShadowForecast::of(resolved, steps, speed),
     })
@@ -192,7 +192,25 @@ fn sight(resolved: &Resolved) -> String {
     format!("the sum of the updates, {how}{noise}")
 }
 
-/// Seconds of one core for the run's steps and looks, over all cores.
+/// How many silos are trained as one computation.
+fn width(resolved: &Resolved) -> usize {
+    if resolved.file.scenario.training.backend().stacks() {
+        resolved.schedule.cohorts.size()
+    } else {
+        1
+    }
+}
+
+/// How many computations go on side by side: one a core, or one for everything where the backend stacks.
+fn lanes(resolved: &Resolved) -> usize {
+    if resolved.file.scenario.training.backend().stacks() {
+        1
+    } else {
+        rayon::current_num_threads()
+    }
+}
+
+/// Seconds of one lane for the run's steps and looks, over all lanes.
 fn seconds(resolved: &Resolved, steps: u64, (step, score): (f64, f64)) -> f64 {
     let world = &resolved.world;
     let of_adversary = if resolved.file.scenario.attacks.is_empty() {
@@ -202,39 +220,53 @@ fn seconds(resolved: &Resolved, steps: u64, (step, score): (f64, f64)) -> f64 {
     };
     let asked = world.pools.population_records().len() + of_adversary;
     let looks = score * asked as f64 * f64::from(resolved.schedule.rounds + 1);
-    (step * steps as f64 + looks) / rayon::current_num_threads() as f64
+    (step * steps as f64 + looks) / lanes(resolved) as f64
 }
 
-/// Seconds of one core that a local step takes, and a record's score: one silo's round and one look, timed.
+/// Seconds of one lane that a local step takes, and a record's score: a round of as many silos as are trained as one
+/// computation, and one look, timed.
 fn speed(resolved: &Resolved) -> Result<(f64, f64), Failure> {
     let (schedule, world) = (&resolved.schedule, &resolved.world);
     let backend = resolved.file.scenario.training.backend();
     let model = world
         .architecture
         .initial(&mut world.seed.stream(Stream::run(Role::Init)));
-    let Some(local) = schedule.locals.first() else {
-        return Ok((0.0, 0.0));
-    };
-    let mut sgd = LocalSgd::new(&world.architecture, backend);
-    let clock = Instant::now();
-    let first = LocalRound {
-        plan: local,
-        dataset: &world.dataset,
-        start: &model,
-        clip_norm: None,
-        seed: &world.seed,
-        round: Round(1),
-    };
-    sgd.run(&first).map_err(Failure::run)?;
-    let a_step = clock.elapsed().as_secs_f64() / f64::from(local.steps().max(1));
+    let locals = schedule.locals.iter().take(width(resolved));
+    let rounds: Vec<LocalRound<'_>> = locals
+        .map(|plan| LocalRound {
+            plan,
+            dataset: &world.dataset,
+            start: &model,
+            clip_norm: None,
+            seed: &world.seed,
+            round: Round(1),
+        })
+        .collect();
+    let steps: u32 = rounds.iter().map(|round| round.plan.steps()).sum();
     let asked = world.pools.population_records();
     let sample = &asked[..asked.len().min(SCORED)];
-    let clock = Instant::now();
-    Evaluator::new(&world.architecture, backend)
-        .scores(&model, &world.dataset, sample)
-        .map_err(Failure::run)?;
-    let a_score = clock.elapsed().as_secs_f64() / sample.len().max(1) as f64;
-    Ok((a_step, a_score))
+    let mut sgd = LocalSgd::new(&world.architecture, backend);
+    let mut evaluator = Evaluator::new(&world.architecture, backend);
+    let mut once = || -> Result<(f64, f64), Failure> {
+        let clock = Instant::now();
+        for run in sgd.run_all(&rounds) {
+            run.map_err(Failure::run)?;
+        }
+        let a_step = clock.elapsed().as_secs_f64() / f64::from(steps.max(1));
+        let clock = Instant::now();
+        evaluator
+            .scores(&model, &world.dataset, sample)
+            .map_err(Failure::run)?;
+        let a_score = clock.elapsed().as_secs_f64() / sample.len().max(1) as f64;
+        Ok((a_step, a_score))
+    };
+    let first = once()?;
+    if backend.stacks() && backend != Backend::Burn {
+        // The first time, kernels are made for the device: once a process, however long the run is.
+        once()
+    } else {
+        Ok(first)
+    }
 }
 
 impl Forecast {

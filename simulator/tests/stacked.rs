@@ -292,3 +292,26 @@ fn a_federation_that_diverges_in_a_stack_is_named_and_hangs_nobody() {
             &["trial 0, without the audited subject", "none is left out"],
         );
 }
+
+#[test]
+fn a_plan_forecasts_a_stack_whatever_the_cores() {
+    let forecast = |backend: &str, cohort: &str, threads: &str| {
+        let cohort = format!("rounds = 6\nsilos_per_round = {cohort}");
+        let place = Place::with(&shadowed(backend, 6, &[("rounds = 6", &cohort)]));
+        let mut command = place.command(&["plan", "./case.toml", "--json", "-q"]);
+        command.env("RAYON_NUM_THREADS", threads);
+        let said = common::said(command).ends(0, &[]);
+        let plan: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let forecast = plan["forecast"].clone();
+        for seconds in [&forecast["seconds"], &forecast["shadows"]["seconds"]] {
+            assert!(seconds.as_f64().unwrap() > 0.0, "{forecast}");
+        }
+        forecast["memory"].as_u64().unwrap()
+    };
+    // A network of 6 features and 21 parameters: 2048 records, a gradient and a model.
+    let network = 4 * 6 * 2048 + 8 * 4 * 21;
+    let two = forecast("burn", "2", "1");
+    assert_eq!(forecast("burn", "2", "5"), two);
+    assert_eq!(forecast("burn", "3", "5"), two + network);
+    assert_eq!(forecast("fused", "2", "5"), two + 3 * network);
+}
