@@ -13,6 +13,8 @@
 mod arithmetic;
 mod batch;
 mod clip;
+#[cfg(feature = "cubecl")]
+mod cube;
 mod footprint;
 mod forward;
 mod gradient;

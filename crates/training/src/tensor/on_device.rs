@@ -40,6 +40,14 @@ impl OnDevice {
             }
             #[cfg(not(feature = "cuda"))]
             Backend::Cuda(_) => panic!("built without the feature cuda"),
+            #[cfg(feature = "vulkan")]
+            Backend::Vulkan => {
+                use burn::backend::Vulkan;
+                use burn::backend::wgpu::WgpuDevice;
+                let device = WgpuDevice::DefaultDevice;
+                Some(Self::on::<Vulkan>(architecture, &device, memory))
+            }
+            #[cfg(not(feature = "vulkan"))]
             Backend::Vulkan => panic!("built without the feature vulkan"),
         }
     }
