@@ -22,19 +22,34 @@ pub trait CohortTrainer {
     fn train(&mut self, tasks: &[&TrainingTask]) -> Vec<Result<SiloUpdate, TrainError>>;
 }
 
+/// What the updates of silos that are trained as one computation may take of the host's memory, in bytes.
+const UPDATES: u64 = 4 << 30;
+
+/// What an update takes on its way from the device: its start, what comes back, and itself. In bytes a parameter.
+const ON_THE_WAY: u64 = 3 * size_of::<f32>() as u64;
+
+/// How many silos are trained as one computation at most. It is a matter of the model alone: beside whom a silo is trained can
+/// be seen in the last bits of its update, and must be the same on every machine.
+pub fn most_together(parameters: u64) -> usize {
+    let fitting = UPDATES / (ON_THE_WAY * parameters).max(1);
+    usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
+}
+
 /// One silo a core.
 pub struct OneACore(BTreeMap<SiloId, SgdTrainer>);
 
-/// All silos as one computation.
+/// All silos as one computation, or as many as [`most_together`] says.
 pub struct Together {
     trainers: BTreeMap<SiloId, SgdTrainer>,
     sgd: LocalSgd,
+    most: usize,
 }
 
 /// All silos of this federation and of the others at the meeting as one computation.
 pub struct AtSeat {
     trainers: BTreeMap<SiloId, Arc<SgdTrainer>>,
     seat: Arc<StackSeat>,
+    most: usize,
 }
 
 impl OneACore {
@@ -62,16 +77,19 @@ impl CohortTrainer for OneACore {
 }
 
 impl Together {
-    /// These silos, trained by `sgd`.
-    pub const fn new(trainers: BTreeMap<SiloId, SgdTrainer>, sgd: LocalSgd) -> Self {
-        Self { trainers, sgd }
+    /// These silos, at most `most` of them together, trained by `sgd`.
+    pub const fn new(trainers: BTreeMap<SiloId, SgdTrainer>, sgd: LocalSgd, most: usize) -> Self {
+        Self {
+            trainers,
+            sgd,
+            most,
+        }
     }
 }
 
 impl CohortTrainer for Together {
-    /// All of them: what fits a device is for the computation to know.
     fn at_a_time(&self) -> usize {
-        usize::MAX
+        self.most
     }
 
     fn train(&mut self, tasks: &[&TrainingTask]) -> Vec<Result<SiloUpdate, TrainError>> {
@@ -84,19 +102,20 @@ impl CohortTrainer for Together {
 }
 
 impl AtSeat {
-    /// These silos, trained where the seat is.
-    pub fn new(trainers: BTreeMap<SiloId, SgdTrainer>, seat: Arc<StackSeat>) -> Self {
+    /// These silos, at most `most` of them together, trained where the seat is.
+    pub fn new(trainers: BTreeMap<SiloId, SgdTrainer>, seat: Arc<StackSeat>, most: usize) -> Self {
         let shared = |(silo, trainer)| (silo, Arc::new(trainer));
         Self {
             trainers: trainers.into_iter().map(shared).collect(),
             seat,
+            most,
         }
     }
 }
 
 impl CohortTrainer for AtSeat {
     fn at_a_time(&self) -> usize {
-        usize::MAX
+        self.most
     }
 
     fn train(&mut self, tasks: &[&TrainingTask]) -> Vec<Result<SiloUpdate, TrainError>> {
@@ -105,5 +124,18 @@ impl CohortTrainer for AtSeat {
             task: work.task.clone(),
         };
         self.seat.train(tasks.iter().map(training).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_model_is_trained_few_silos_at_a_time() {
+        // Of a hundred million parameters, 1.2 GB on the way: 3 fit into 4 GiB.
+        assert_eq!(most_together(100_000_000), 3);
+        assert_eq!(most_together(1_000_000_000), 1);
+        assert!(most_together(7850) > 40_000);
     }
 }

@@ -1,6 +1,6 @@
 //! What takes a run's federation through its rounds, wherever its silos are.
 
-use crate::cohort::{CohortTrainer, OneACore, Together};
+use crate::cohort::{CohortTrainer, OneACore, Together, most_together};
 use crate::events::RoundFigures;
 use crate::exit::Failure;
 use crate::federation::{Federation, FederationError};
@@ -106,7 +106,8 @@ pub fn in_memory(resolved: &Resolved, start: Start) -> Result<Box<dyn Driver>, F
     let backend = resolved.file.scenario.training.backend();
     let trainer: Box<dyn CohortTrainer> = if backend.stacks() {
         let sgd = LocalSgd::new(&resolved.world.architecture, backend);
-        Box::new(Together::new(trainers, sgd))
+        let most = most_together(resolved.plan.parameters);
+        Box::new(Together::new(trainers, sgd, most))
     } else {
         Box::new(OneACore::new(trainers))
     };

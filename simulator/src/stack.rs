@@ -3,6 +3,7 @@
 //! Federations on threads of their own sit at a [meeting](crate::meeting); what they ask of its host, this is what does it.
 //! Nobody else touches the device meanwhile.
 
+use crate::cohort::most_together;
 use crate::meeting::Seat;
 use clients::{SgdTrainer, TrainError};
 use data::Dataset;
@@ -12,10 +13,15 @@ use scenarios::Resolved;
 use std::sync::{Arc, mpsc};
 use training::{Evaluator, LocalSgd, NetworkError, RecordScore};
 
+/// Federations at a time, however small: each has a thread.
+const MOST: usize = 64;
+
 /// Trains and looks at many models of one shape.
 pub struct Stack {
     sgd: LocalSgd,
     evaluator: Evaluator,
+    /// Federations at a time.
+    federations: usize,
 }
 
 /// The place of a federation whose work is done in a stack.
@@ -67,7 +73,13 @@ impl Stack {
         backend.stacks().then(|| Self {
             sgd: LocalSgd::new(architecture, backend),
             evaluator: Evaluator::new(architecture, backend),
+            federations: at_a_time(resolved.plan.parameters, resolved.schedule.cohorts.size()),
         })
+    }
+
+    /// How many federations it takes at a time: a matter of the plan alone.
+    pub const fn federations(&self) -> usize {
+        self.federations
     }
 
     /// Does all that is asked: the trainings of all federations as one computation, and so what their models say about the
@@ -115,6 +127,11 @@ impl Stack {
         }
         scores.into_iter().flatten().collect()
     }
+}
+
+/// Federations whose cohorts are trained together: as many as have their updates in memory together, one at least.
+fn at_a_time(parameters: u64, cohort: usize) -> usize {
+    (most_together(parameters) / cohort.max(1)).clamp(1, MOST)
 }
 
 impl StackSeat {
@@ -165,5 +182,19 @@ impl StackSeat {
             ..Asked::default()
         });
         receiver.recv().expect("what was asked has been done")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_federations_as_have_their_updates_in_memory() {
+        assert_eq!(at_a_time(7850, 10), MOST);
+        // 357 updates of a million parameters fit into 4 GiB.
+        assert_eq!(at_a_time(1_000_000, 10), 35);
+        assert_eq!(at_a_time(1_000_000, 1000), 1);
+        assert_eq!(at_a_time(0, 0), MOST);
     }
 }

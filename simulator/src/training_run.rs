@@ -1,6 +1,6 @@
 //! One training of a federation from its untrained model to its last, of which nothing is kept but what is looked for.
 
-use crate::cohort::{AtSeat, CohortTrainer, OneACore};
+use crate::cohort::{AtSeat, CohortTrainer, OneACore, most_together};
 use crate::driver::{self, End, Progressed, Start};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -42,7 +42,10 @@ impl Spot<'_> {
         let trainers = driver::trainers(federation, probe);
         match self {
             Self::Core(_) => Box::new(OneACore::new(trainers)),
-            Self::Seat(seat) => Box::new(AtSeat::new(trainers, Arc::clone(seat))),
+            Self::Seat(seat) => {
+                let most = most_together(federation.plan.parameters);
+                Box::new(AtSeat::new(trainers, Arc::clone(seat), most))
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Federations at a time: `AT_A_TIME` of the simulator. A test of two groups has more.
+/// Federations at a time, if their models are small. A test of two groups has more.
 const GROUP: usize = 64;
 
 /// What two backends may differ by in a loss, margin, gradient norm or alignment. All are of the order of 1 to 10; a f32 holds

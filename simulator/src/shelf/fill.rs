@@ -12,10 +12,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// Federations that are trained at once where the backend stacks: what they keep between two rounds is a model and a few
-/// numbers each, and their silos' updates are in memory together.
-const AT_A_TIME: usize = 64;
-
 /// What is under way.
 struct Filling<'a> {
     shelf: &'a Shelf,
@@ -139,7 +135,7 @@ impl Filling<'_> {
 
     fn in_stack(&self, stack: &mut Stack) -> Result<(), Failure> {
         let mut left = Vec::new();
-        for group in self.wanted.chunks(AT_A_TIME) {
+        for group in self.wanted.chunks(stack.federations()) {
             let mut claimed = Vec::new();
             for &training in group {
                 match self.claim(training, false)? {
