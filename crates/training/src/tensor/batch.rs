@@ -76,7 +76,7 @@ impl<B: Arithmetic> TensorBatch<B> {
 
 /// The outputs of every model for the same records. `models`: `[replicas, parameters]`, `features`:
 /// `[records, inputs]`; result: `[replicas · records, outputs]`.
-pub(super) fn outputs<B: Backend>(
+pub(super) fn outputs<B: Arithmetic>(
     architecture: &Architecture,
     models: Tensor<B, 2>,
     features: Tensor<B, 2>,

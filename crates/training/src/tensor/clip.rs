@@ -40,8 +40,8 @@ pub(super) fn part_ends(architecture: &Architecture, style: Option<ClipStyle>) -
 /// Clips every unit's gradient and sums them. `after`: what each counts then, zero where there is no unit; shape:
 /// `[replicas, units]`.
 ///
-/// A norm that is not finite leaves a factor of zero or none that is a number; what is not a number stays so to the end of
-/// the round, where it is found.
+/// A norm that is not finite leaves a factor that is no number, and what is no number stays so to the end of the round,
+/// where it is found.
 pub(super) fn clipped_sum<B: Arithmetic>(
     gradients: Vec<Gradient<B>>,
     after: &Tensor<B, 2>,
@@ -85,13 +85,16 @@ impl<B: Backend> Clip<B> {
     fn factors(&self, norms: Tensor<B, 2>, parts: usize) -> Tensor<B, 2> {
         let share = (1.0 - ROUNDING_MARGIN) / (parts as f64).sqrt();
         let bounds = self.norms.clone() * share;
-        match self.style {
+        // Zero, unless the norm is infinite.
+        let finite = norms.clone() * 0.0;
+        let factors = match self.style {
             ClipStyle::Automatic => bounds / (norms + 0.01),
             // The least norm only keeps the quotient finite.
             ClipStyle::Flat | ClipStyle::PerLayer => {
                 (bounds / norms.clamp_min(1e-30)).clamp_max(1.0)
             }
-        }
+        };
+        factors + finite
     }
 }
 

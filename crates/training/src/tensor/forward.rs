@@ -1,16 +1,16 @@
 //! What every layer writes, on tensors.
 
+use super::arithmetic::Arithmetic;
 use super::tape::{Tape, plus};
 use crate::LayerSpec;
 use crate::architecture::{
     AttentionSpec, Conv2dSpec, ImageShape, NormSpec, PoolSpec, RecurrentSpec,
 };
 use burn::tensor::activation::{relu, sigmoid, softmax};
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, module};
 
 /// The output of `layer`. `x`: `[rows, inputs]`, the records of every replica in turn; result: `[rows, outputs]`.
-pub(super) fn forward<B: Backend>(
+pub(super) fn forward<B: Arithmetic>(
     layer: &LayerSpec,
     x: Tensor<B, 2>,
     tape: &mut Tape<B>,
@@ -97,7 +97,7 @@ pub(super) fn forward<B: Backend>(
 }
 
 /// Every window of every image as a row. Shape: `[rows, positions, window]`.
-fn windows<B: Backend>(spec: &Conv2dSpec, x: Tensor<B, 2>) -> Tensor<B, 3> {
+fn windows<B: Arithmetic>(spec: &Conv2dSpec, x: Tensor<B, 2>) -> Tensor<B, 3> {
     let Conv2dSpec {
         image,
         kernel,
@@ -126,7 +126,7 @@ fn windows<B: Backend>(spec: &Conv2dSpec, x: Tensor<B, 2>) -> Tensor<B, 3> {
         .reshape([rows, output.height * output.width, spec.window()])
 }
 
-fn lstm<B: Backend>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
+fn lstm<B: Arithmetic>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
     let RecurrentSpec {
         positions,
         inputs,
@@ -157,7 +157,7 @@ fn lstm<B: Backend>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -
     Tensor::<B, 4>::cat(states, 2).reshape([rows, positions * hidden])
 }
 
-fn gru<B: Backend>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
+fn gru<B: Arithmetic>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
     let RecurrentSpec {
         positions,
         inputs,
@@ -191,14 +191,14 @@ fn gru<B: Backend>(spec: &RecurrentSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) ->
 }
 
 /// Position `t` of every record. `x`: `[replicas, records, positions, width]`; result: `[replicas, records, width]`.
-fn at<B: Backend>(x: &Tensor<B, 4>, t: usize) -> Tensor<B, 3> {
+fn at<B: Arithmetic>(x: &Tensor<B, 4>, t: usize) -> Tensor<B, 3> {
     let [replicas, records, _, width] = x.dims();
     x.clone()
         .narrow(2, t, 1)
         .reshape([replicas, records, width])
 }
 
-fn normalize<B: Backend>(spec: &NormSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
+fn normalize<B: Arithmetic>(spec: &NormSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -> Tensor<B, 2> {
     let NormSpec {
         instances,
         places,
@@ -224,7 +224,7 @@ fn normalize<B: Backend>(spec: &NormSpec, x: Tensor<B, 2>, tape: &mut Tape<B>) -
         .reshape([rows, width])
 }
 
-fn attention<B: Backend>(spec: &AttentionSpec, x: Tensor<B, 2>) -> Tensor<B, 2> {
+fn attention<B: Arithmetic>(spec: &AttentionSpec, x: Tensor<B, 2>) -> Tensor<B, 2> {
     let AttentionSpec {
         positions,
         width,
@@ -233,20 +233,22 @@ fn attention<B: Backend>(spec: &AttentionSpec, x: Tensor<B, 2>) -> Tensor<B, 2> 
     } = *spec;
     let [rows, _] = x.dims();
     let depth = width / heads;
-    // [part, rows, heads, positions, depth]
+    // [part, rows · heads, positions, depth]
     let x = x
         .reshape([rows, positions, 3, heads, depth])
-        .permute([2, 0, 3, 1, 4]);
+        .permute([2, 0, 3, 1, 4])
+        .reshape([3, rows * heads, positions, depth]);
     let part = |i: usize| {
-        x.clone()
-            .narrow(0, i, 1)
-            .reshape([rows, heads, positions, depth])
+        let part = x.clone().narrow(0, i, 1);
+        part.reshape([rows * heads, positions, depth])
     };
-    let mut scores = part(0).matmul(part(1).transpose()) / (depth as f32).sqrt();
+    let mut scores = B::product(part(0), part(1).transpose()) / (depth as f32).sqrt();
     if causal {
         let unseen = Tensor::<B, 2>::ones([positions, positions], &x.device()).triu(1);
-        scores = scores - (unseen * 1e9).reshape([1, 1, positions, positions]);
+        scores = scores - (unseen * 1e9).unsqueeze();
     }
-    let y = softmax(scores, 3).matmul(part(2));
-    y.permute([0, 2, 1, 3]).reshape([rows, positions * width])
+    B::product(softmax(scores, 2), part(2))
+        .reshape([rows, heads, positions, depth])
+        .permute([0, 2, 1, 3])
+        .reshape([rows, positions * width])
 }

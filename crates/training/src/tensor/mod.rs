@@ -15,6 +15,7 @@ mod batch;
 mod clip;
 #[cfg(feature = "cubecl")]
 mod cube;
+mod differentiated;
 mod footprint;
 mod forward;
 mod gradient;

@@ -167,7 +167,15 @@ where
     }
 }
 
-/// The numbers of a tensor on the host.
+/// The numbers of a tensor on the host: waits for the device, and nothing else does.
 pub(super) fn floats<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    #[cfg(test)]
+    READS.with(|reads| reads.set(reads.get() + 1));
     tensor.into_data().iter::<f32>().collect()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has waited for a device.
+    pub(super) static READS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

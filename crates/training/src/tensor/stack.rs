@@ -250,7 +250,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::network::TensorNetwork;
+    use super::super::network::{READS, TensorNetwork};
     use super::*;
     use crate::{
         Batches, InputShape, LocalPlan, LocalWork, ModelConfig, Protection, TrainingConfig,
@@ -312,7 +312,13 @@ mod tests {
             let runs = stack.run(&rounds).into_iter();
             runs.map(Result::unwrap).collect::<Vec<_>>()
         };
+        let before = READS.get();
         let whole = run(1 << 30);
+        assert_eq!(
+            READS.get() - before,
+            1,
+            "one wait for all steps of all silos"
+        );
         for memory in [60_000, 8_000, 0] {
             for (part, whole) in run(memory).iter().zip(&whole) {
                 let error = part.update.minus(&whole.update).unwrap().l2_norm();

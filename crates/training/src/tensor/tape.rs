@@ -1,5 +1,6 @@
 //! The places where parameters are applied, in one forward pass.
 
+use super::arithmetic::Arithmetic;
 use super::gradient::Gradient;
 use super::layout::Layout;
 use burn::tensor::Tensor;
@@ -42,14 +43,14 @@ pub(super) struct Weights<B: Backend> {
     parameters: Range<usize>,
 }
 
-impl<B: Backend> Weights<B> {
+impl<B: Arithmetic> Weights<B> {
     /// `x W + b`. `x`: `[replicas, rows, inputs]`.
     pub(super) fn apply(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        x.matmul(self.matrix.clone()) + self.bias.clone()
+        B::product(x, self.matrix.clone()) + self.bias.clone()
     }
 }
 
-impl<B: Backend> Tape<B> {
+impl<B: Arithmetic> Tape<B> {
     /// A pass of which only the outputs are wanted. `models`: `[replicas, parameters]`.
     pub(super) const fn looking(models: Tensor<B, 2>) -> Self {
         Self {
@@ -136,7 +137,7 @@ impl<B: Backend> Tape<B> {
         let rows = x
             .clone()
             .reshape([replicas, records * positions, vocabulary]);
-        let y = rows.matmul(table.reshape([replicas, vocabulary, width]));
+        let y = B::product(rows, table.reshape([replicas, vocabulary, width]));
         let probe = self.probe(shape);
         let y = plus(y.reshape(shape), probe.clone());
         let rule = Rule::Product {
