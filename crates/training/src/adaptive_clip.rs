@@ -118,6 +118,16 @@ impl AdaptiveClip {
         ClipNorm::try_new(next.clamp(least, most)).unwrap_or(norm)
     }
 
+    /// The clip norm that `steps` steps from `from` on led to, where single precision computed them and came to `to`: as far
+    /// as they can lead, since a coordinator takes what is further for a silo that does not keep to the plan. None if `to`
+    /// is no clip norm.
+    pub(crate) fn reached(&self, from: ClipNorm, to: f64, steps: u32) -> Option<ClipNorm> {
+        let furthest = self.largest_change(steps).exp();
+        let to = to.clamp(from.get() / furthest, from.get() * furthest);
+        let (least, most) = self.range();
+        ClipNorm::try_new(to.clamp(least, most)).ok()
+    }
+
     /// The most that `steps` steps can change of the clip norm's logarithm.
     pub fn largest_change(&self, steps: u32) -> f64 {
         self.learning_rate * self.quantile.max(1.0 - self.quantile) * f64::from(steps)
@@ -223,6 +233,19 @@ mod tests {
             }
             assert!((1e-6..=1e6).contains(&at.get()), "{share} {at}");
         }
+    }
+
+    #[test]
+    fn single_precision_leads_no_further_than_the_steps() {
+        let adaptive = adaptive(0.3);
+        let from = norm(0.7);
+        let change = |to: f64| (adaptive.reached(from, to, 3).unwrap().get() / 0.7).ln();
+        let largest = adaptive.largest_change(3);
+        assert!((change(0.8) - (0.8_f64 / 0.7).ln()).abs() < 1e-12);
+        for (to, expected) in [(2.0, largest), (0.1, -largest), (0.0, -largest)] {
+            assert!((change(to) - expected).abs() < 1e-12, "{to}");
+        }
+        assert_eq!(adaptive.reached(from, f64::NAN, 3), None);
     }
 
     #[test]

@@ -475,6 +475,35 @@ fn a_round_begins_with_the_clip_norm_it_is_given() {
     assert!(moved <= adaptive.largest_change(1) * (1.0 + 1e-12));
 }
 
+/// Every gradient is within a clip norm of a million and none within a millionth, so that every step moves it by all that a
+/// step can.
+#[test]
+fn single_precision_moves_a_clip_norm_no_further_than_its_steps() {
+    let dataset = Arc::new(dataset(70));
+    let mut sgd = LocalSgd::new(&model(), Backend::Burn);
+    for (initial, speed) in [(1e6, 0.1), (1e6, 0.2), (1e-6, 0.2), (1e-6, 0.7)] {
+        for steps in 1..20 {
+            let initial = ClipNorm::try_new(initial * (1.0 + f64::from(steps) / 64.0)).unwrap();
+            let adaptive = AdaptiveClip::try_new(initial, 0.5, speed, 0.1).unwrap();
+            let config = config(LocalWork::Steps(steps), Batches::Poisson(rate(1.0)));
+            let protection = record_protection(initial.get(), 0.01);
+            let plan = plan(&config, protection, &dataset).with_adaptive_clip(adaptive);
+            let run = sgd.run(&LocalRound {
+                plan: &plan,
+                dataset: &dataset,
+                start: &start(),
+                clip_norm: None,
+                seed: &Seed::from_number(1),
+                round: Round(2),
+            });
+            let moved = (run.unwrap().clip_norm.unwrap().get() / initial.get()).ln();
+            let largest = adaptive.largest_change(steps);
+            assert!(moved.abs() <= largest + 1e-12, "{steps}: {moved}");
+            assert!(moved.abs() > largest * 0.9, "{steps}: {moved}");
+        }
+    }
+}
+
 #[test]
 fn the_ledger_hears_what_was_done() {
     let dataset = dataset(70);

@@ -145,9 +145,10 @@ impl<'a> Replica<'a> {
             update: ModelVector::from(update.to_vec()),
             steps: plan.steps(),
             mechanism: plan.mechanism(),
-            clip_norm: plan
-                .adaptive_clip()
-                .and(ClipNorm::try_new(f64::from(numbers[3])).ok()),
+            clip_norm: plan.adaptive_clip().and_then(|adaptive| {
+                let from = ClipNorm::try_new(self.clip_norm()).ok()?;
+                adaptive.reached(from, f64::from(numbers[3]), plan.steps())
+            }),
             clipping: ClipReport {
                 records: self.steps.iter().map(|step| step.records.len()).sum(),
                 units: if is_clipped { units * parts } else { 0 },
