@@ -6,86 +6,20 @@
 //! `dpsgd_steps memory W1 dp` takes ten steps and says what they needed.
 #![allow(clippy::print_stdout)]
 
+mod workloads;
+
 use accounting::ClipNorm;
-use primitives::{Role, Seed, Stream, noise};
+use primitives::{Role, noise};
 use rand_chacha::ChaCha20Rng;
-use siloscope_training::architecture::ImageShape;
-use siloscope_training::{
-    Architecture, Backend, Batch, Clipping, ConvnetShape, InputShape, ModelConfig, Network,
-    Recurrent,
-};
+use siloscope_training::{Architecture, Backend, Batch, Clipping, Network};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::collections::BTreeMap;
 use std::io::BufRead;
+use workloads::{Workload, stream};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-struct Workload {
-    name: &'static str,
-    model: ModelConfig,
-    input: InputShape,
-    classes: usize,
-    records: usize,
-}
-
-fn workloads() -> Vec<Workload> {
-    let image = InputShape::Image(ImageShape {
-        height: 28,
-        width: 28,
-        channels: 1,
-    });
-    let text = InputShape::Tokens {
-        length: 80,
-        vocabulary: 80,
-    };
-    let lstm = Recurrent {
-        embedding: 8,
-        hidden: 256,
-        layers: 2,
-    };
-    let convnet = ModelConfig::Convnet {
-        shape: ConvnetShape::OpacusMnist,
-    };
-    vec![
-        Workload {
-            name: "W1",
-            model: ModelConfig::Mlp {
-                hidden: vec![256, 128],
-            },
-            input: InputShape::Features(784),
-            classes: 10,
-            records: 256,
-        },
-        Workload {
-            name: "W2",
-            model: convnet,
-            input: image,
-            classes: 10,
-            records: 256,
-        },
-        Workload {
-            name: "W3",
-            model: ModelConfig::Lstm(lstm),
-            input: text,
-            classes: 80,
-            records: 32,
-        },
-        Workload {
-            name: "W4",
-            model: ModelConfig::Transformer {
-                width: 128,
-                heads: 4,
-                feedforward: 512,
-                blocks: 1,
-            },
-            input: text,
-            classes: 80,
-            records: 32,
-        },
-    ]
-}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -132,31 +66,14 @@ struct Silo {
 
 impl Silo {
     fn new(name: &str, protected: bool) -> Self {
-        let workload = workloads()
-            .into_iter()
-            .find(|workload| workload.name == name);
-        let workload = workload.unwrap_or_else(|| panic!("there is no workload {name:?}"));
-        let model = workload
-            .model
-            .architecture(workload.input, workload.classes)
-            .expect("the workload's model fits its data");
-        let stream = |role| Seed::from_number(1).stream(Stream::run(role));
-        let mut features = vec![0.0; workload.records * model.inputs()];
-        noise::add(&mut stream(Role::Generate), 1.0, &mut features);
-        if let InputShape::Tokens { vocabulary, .. } = workload.input {
-            for token in &mut features {
-                *token = (token.abs() * 1000.0).floor() % vocabulary as f32;
-            }
-        }
+        let workload = Workload::named(name);
+        let model = workload.architecture();
         let clip = ClipNorm::try_new(1.0).expect("one is a clip norm");
-        let classes = workload.classes;
         Self {
             network: Backend::Fused.network(&model),
             weights: model.initial(&mut stream(Role::Init)).into_vec(),
-            features,
-            labels: (0..workload.records)
-                .map(|i| (i * 7 % classes) as u32)
-                .collect(),
+            features: workload.features(workload.records),
+            labels: workload.labels(workload.records),
             subjects: vec![0; workload.records],
             sum: vec![0.0; model.parameters()],
             rng: stream(Role::Noise),
