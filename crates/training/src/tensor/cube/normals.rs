@@ -129,10 +129,7 @@ fn draw(places: &Array<u32>, normals: &mut Tensor<f32>) {
     for pair in 0..PAIRS {
         let place = offset + comptime!(pair * SIXTEEN);
         let word = words[pair];
-        let mut distance = f32::cast_from(word) + 0.5;
-        if word < RARE {
-            distance = further_out(word, further[2 * pair], further[2 * pair + 1]);
-        }
+        let distance = distance(word, further[2 * pair], further[2 * pair + 1]);
         let radius = radius(word, distance);
         let angle = words[pair + PAIRS];
         let (cos, sin) = point(angle);
@@ -209,14 +206,19 @@ fn turn(word: u32, #[comptime] bits: u32) -> u32 {
     (word << bits) | (word >> comptime!(32 - bits))
 }
 
-/// Where in `(word, word + 1]` the further word, given as two halves, puts a rare radius word.
+/// `2³² u` for the `u` of a radius word: `word + ½`, or where in `(word, word + 1]` the further word of a rare one, in
+/// two halves, puts it.
 #[cube]
-fn further_out(word: u32, low: u32, high: u32) -> f32 {
-    let low = (f32::cast_from(low) + 1.0) * UNIT;
-    f32::cast_from(word) + (f32::cast_from(high) + low) * UNIT
+fn distance(word: u32, low: u32, high: u32) -> f32 {
+    let mut distance = f32::cast_from(word) + 0.5;
+    if word < RARE {
+        let low = (f32::cast_from(low) + 1.0) * UNIT;
+        distance = f32::cast_from(word) + (f32::cast_from(high) + low) * UNIT;
+    }
+    distance
 }
 
-/// `√(−2 ln u)` for `u = distance / 2³²`, where `distance` is `word + ½` or, of a rare word, a place further out.
+/// `√(−2 ln u)` for `u = distance / 2³²`.
 #[cube]
 fn radius(word: u32, distance: f32) -> f32 {
     let bits = i32::reinterpret(distance);
@@ -251,4 +253,76 @@ fn point(word: u32) -> (f32, f32) {
     let cos = fma(square * square, cos, fma(-0.5_f32, square, 1.0_f32));
     let cos = f32::reinterpret(u32::reinterpret(cos) | (word & comptime!(1u32 << 31)));
     (cos, sin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Runtime, device};
+    use super::*;
+    use cubecl::Runtime as _;
+
+    #[cube(launch)]
+    fn radii(words: &Array<u32>, radii: &mut Array<f32>) {
+        if ABSOLUTE_POS < radii.len() {
+            let word = words[3 * ABSOLUTE_POS];
+            let (low, high) = (words[3 * ABSOLUTE_POS + 1], words[3 * ABSOLUTE_POS + 2]);
+            radii[ABSOLUTE_POS] = radius(word, distance(word, low, high));
+        }
+    }
+
+    /// Words that no search finds, as far out and as near to the centre as there are.
+    #[test]
+    fn radii_are_right_at_both_ends() {
+        let furthest = [(0, 0), (1, 0), (u32::MAX, 0), (0, 1), (7, 0x8000_0000)];
+        let far = [(u32::MAX, u32::MAX), (3, 0x1234_5678)];
+        let mut words = Vec::new();
+        for word in [
+            0,
+            1,
+            2,
+            100,
+            RARE - 1,
+            RARE,
+            RARE + 1,
+            1 << 24,
+            3_037_000_499,
+        ] {
+            for (low, high) in furthest.into_iter().chain(far) {
+                words.extend([word, low, high]);
+            }
+        }
+        for down in 0..200_u32 {
+            words.extend([u32::MAX - down * down * down, 5, 6]);
+        }
+        let (device, count) = (device(), words.len() / 3);
+        let client = Runtime::client(&device);
+        let array = |length: usize, handle, dtype| {
+            let shape = Shape::new([length]);
+            CubeTensor::new_contiguous(client.clone(), device.clone(), shape, handle, dtype)
+        };
+        let handle = client.create_from_slice(u32::as_bytes(&words));
+        let out = client.empty(count * size_of::<f32>());
+        radii::launch::<Runtime>(
+            &client,
+            CubeCount::new_1d(count.div_ceil(32) as u32),
+            CubeDim::new_1d(32),
+            array(words.len(), handle, DType::U32).into_array_arg(),
+            array(count, out.clone(), DType::F32).into_array_arg(),
+        );
+        let bytes = client.read_one_unchecked(out);
+        for (words, radius) in words.chunks_exact(3).zip(f32::from_bytes(&bytes)) {
+            let (word, unit) = (words[0], f64::from(UNIT));
+            let ln_u = if word < RARE {
+                let v = (f64::from(words[2]) + (f64::from(words[1]) + 1.0) * unit) * unit;
+                ((f64::from(word) + v) * unit).ln()
+            } else {
+                (-(f64::from(!word) + 0.5) * unit).ln_1p()
+            };
+            let right = (-2.0 * ln_u).sqrt();
+            assert!(
+                (f64::from(*radius) / right - 1.0).abs() < 4e-7,
+                "{words:?}: {radius} for {right}"
+            );
+        }
+    }
 }

@@ -162,9 +162,9 @@ fn launch<R: CubeRuntime>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Runtime, SHAPES, device, is_product, matrix, transposed};
+    use super::super::tests::{Runtime, SHAPES, device, is_product, matrix, on};
     use super::*;
-    use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+    use burn::tensor::{Tensor, TensorPrimitive};
     use burn_cubecl::CubeBackend;
 
     #[test]
@@ -189,22 +189,13 @@ mod tests {
     fn every_kernel_multiplies_right() {
         type Plain = CubeBackend<Runtime, f32, i32, u8>;
         let device = device();
-        let factor = |values: &[f32], [batch, rows, columns]: [usize; 3], turned: bool| {
-            if !turned {
-                let data = TensorData::new(values.to_vec(), [batch, rows, columns]);
-                return Tensor::<Plain, 3>::from_data(data, &device);
-            }
-            let values = transposed(values, [batch, rows, columns]);
-            let data = TensorData::new(values, [batch, columns, rows]);
-            Tensor::from_data(data, &device).swap_dims(1, 2)
-        };
         for (kernel, purpose) in kernels() {
             let mut launched = 0;
             for shape @ [batch, m, k, n] in SHAPES {
                 for turned in [false, true] {
                     let (lhs, rhs) = (matrix(1, [batch, m, k]), matrix(2, [batch, k, n]));
-                    let left = factor(&lhs, [batch, m, k], turned);
-                    let right = factor(&rhs, [batch, k, n], turned);
+                    let left = on::<Plain>(&device, &lhs, [batch, m, k], turned);
+                    let right = on::<Plain>(&device, &rhs, [batch, k, n], turned);
                     let [left, right] = [left, right].map(|x| x.into_primitive().tensor());
                     let out = init_matmul_output(&left, &right, left.dtype);
                     let operands = (left, right, out.clone());

@@ -212,40 +212,80 @@ pub(super) const SHAPES: [[usize; 4]; 12] = [
     [1, 130, 530, 70],
 ];
 
+/// Matrices on a device, as they are or as views of their transposes, as gradients are.
+pub(super) fn on<B: Backend>(
+    device: &B::Device,
+    values: &[f32],
+    [batch, rows, columns]: [usize; 3],
+    turned: bool,
+) -> Tensor<B, 3> {
+    if !turned {
+        let data = TensorData::new(values.to_vec(), [batch, rows, columns]);
+        return Tensor::from_data(data, device);
+    }
+    let mut transposed = Vec::with_capacity(values.len());
+    for matrix in values.chunks_exact(rows * columns) {
+        for column in 0..columns {
+            transposed.extend((0..rows).map(|row| matrix[row * columns + column]));
+        }
+    }
+    let data = TensorData::new(transposed, [batch, columns, rows]);
+    Tensor::from_data(data, device).swap_dims(1, 2)
+}
+
 #[test]
 fn products_lose_no_digit() {
     let device = device();
     for shape @ [batch, m, k, n] in SHAPES {
         let (lhs, rhs) = (matrix(1, [batch, m, k]), matrix(2, [batch, k, n]));
-        let tensor = |values: &Vec<f32>, shape: [usize; 3]| {
-            Tensor::<OnDevice, 3>::from_data(TensorData::new(values.clone(), shape), &device)
-        };
-        let product = OnDevice::product(tensor(&lhs, [batch, m, k]), tensor(&rhs, [batch, k, n]));
-        assert_eq!(product.dims(), [batch, m, n]);
-        let product: Vec<f32> = product.into_data().to_vec().expect("a product is floats");
-        assert!(is_product(shape, &lhs, &rhs, &product), "{shape:?}");
-        // The same from factors that lie in memory the other way round, as gradients do.
-        let product = OnDevice::product(
-            tensor(&transposed(&lhs, [batch, m, k]), [batch, k, m]).swap_dims(1, 2),
-            tensor(&transposed(&rhs, [batch, k, n]), [batch, n, k]).swap_dims(1, 2),
-        );
-        let product: Vec<f32> = product.into_data().to_vec().expect("a product is floats");
-        assert!(
-            is_product(shape, &lhs, &rhs, &product),
-            "{shape:?}, transposed"
-        );
+        for turned in [false, true] {
+            let product = OnDevice::product(
+                on(&device, &lhs, [batch, m, k], turned),
+                on(&device, &rhs, [batch, k, n], turned),
+            );
+            assert_eq!(product.dims(), [batch, m, n]);
+            let product: Vec<f32> = product.into_data().to_vec().expect("floats");
+            assert!(
+                is_product(shape, &lhs, &rhs, &product),
+                "{shape:?}, {turned}"
+            );
+        }
     }
 }
 
-/// The transpose of every matrix.
-pub(super) fn transposed(values: &[f32], [batch, rows, columns]: [usize; 3]) -> Vec<f32> {
-    let mut turned = Vec::with_capacity(values.len());
-    for matrix in values.chunks_exact(rows * columns).take(batch) {
-        for column in 0..columns {
-            turned.extend((0..rows).map(|row| matrix[row * columns + column]));
-        }
-    }
-    turned
+/// One matrix that stands for several, as a view does, is multiplied as if it were there several times.
+#[test]
+fn a_factor_may_be_a_view_of_one_for_all() {
+    let device = device();
+    let (lhs, rhs) = (matrix(1, [3, 9, 20]), matrix(2, [1, 20, 6]));
+    let product = OnDevice::product(
+        on(&device, &lhs, [3, 9, 20], false),
+        on(&device, &rhs, [1, 20, 6], false).expand([3, 20, 6]),
+    );
+    let product: Vec<f32> = product.into_data().to_vec().expect("floats");
+    assert!(is_product([3, 9, 20, 6], &lhs, &rhs.repeat(3), &product));
+}
+
+/// The check must see factors that were rounded to ten bits of mantissa, as TF32's are.
+#[test]
+fn a_product_of_shorter_factors_is_told_apart() {
+    let shape = [2, 8, 32, 8];
+    let (lhs, rhs) = (matrix(1, [2, 8, 32]), matrix(2, [2, 32, 8]));
+    let short = |values: &[f32]| -> Vec<f32> {
+        let round = |x: &f32| f32::from_bits((x.to_bits() + (1 << 12)) & !((1 << 13) - 1));
+        values.iter().map(round).collect()
+    };
+    let multiply = |lhs: &[f32], rhs: &[f32]| -> Vec<f32> {
+        let place = |at: usize| {
+            let (b, i, j) = (at / 64, at / 8 % 8, at % 8);
+            let term = |l: usize| lhs[(b * 8 + i) * 32 + l] * rhs[(b * 32 + l) * 8 + j];
+            (0..32).map(term).sum()
+        };
+        (0..128).map(place).collect()
+    };
+    assert!(is_product(shape, &lhs, &rhs, &multiply(&lhs, &rhs)));
+    let shorter = multiply(&short(&lhs), &short(&rhs));
+    assert!(!is_product(shape, &lhs, &rhs, &shorter));
 }
 
 /// Operations before and after, which fusion puts off and joins, see the right tensors.
