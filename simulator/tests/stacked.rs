@@ -248,6 +248,50 @@ fn a_stack_that_is_interrupted_ends_soon_and_keeps_what_is_done() {
     assert!(before.iter().all(|(name, bytes)| after[name] == *bytes));
 }
 
+/// A model whose last bits show beside whom it was trained.
+const LAYERS: (&str, &str) = ("kind = \"logistic\"", "kind = \"mlp\"\nhidden = [16]");
+
+#[test]
+fn a_group_that_is_kept_in_part_is_completed_to_the_byte() {
+    let (place, folder) = finished(&shadowed("burn", 10, &[LAYERS]));
+    let whole = kept(&place, ".shadows");
+    let plan = fs::read_dir(place.path("runs/.shadows")).unwrap().next();
+    let plan = plan.unwrap().unwrap().path();
+    let lost = |name: &&String| {
+        let of_two = name.starts_with("shadow-0003") || name.starts_with("shadow-0007");
+        of_two || *name == "shadow-0009-gradient-norm.safetensors"
+    };
+    let lost: Vec<&String> = whole.keys().filter(lost).collect();
+    assert_eq!(lost.len(), 7, "{lost:?}");
+    for name in lost {
+        fs::remove_file(plan.join(name)).unwrap();
+    }
+    place
+        .siloscope(&["attack", folder.to_str().unwrap()])
+        .ends(0, &["10 shadow federations, 3 of them trained now"]);
+    assert_eq!(kept(&place, ".shadows"), whole);
+
+    let args = [
+        "audit",
+        "./case.toml",
+        "--runs",
+        "8",
+        "--subject",
+        "mislabelled",
+    ];
+    let audit = || {
+        let said = place.siloscope(&[&args[..], &["--json", "-q"]].concat());
+        let said: serde_json::Value = serde_json::from_str(&said.ends(0, &[]).stdout).unwrap();
+        said["trained"].as_u64().unwrap()
+    };
+    assert_eq!(audit(), 8);
+    let whole = kept(&place, ".trials");
+    let plan = fs::read_dir(place.path("runs/.trials")).unwrap().next();
+    fs::remove_file(plan.unwrap().unwrap().path().join("trial-0005.safetensors")).unwrap();
+    assert_eq!(audit(), 1);
+    assert_eq!(kept(&place, ".trials"), whole);
+}
+
 #[test]
 fn trials_in_a_stack_show_what_they_show_one_by_one() {
     for subject in ["mislabelled", "crafted"] {

@@ -42,11 +42,6 @@ impl Kept {
         self.parts.keys().all(|part| self.shelf.has(shadow, part))
     }
 
-    /// Which of the first `count` shadows have not.
-    pub fn missing(&self, count: usize) -> Vec<usize> {
-        (0..count).filter(|&shadow| !self.has(shadow)).collect()
-    }
-
     /// Keeps what a shadow said in all rounds, by regime, as far as it is not kept yet.
     ///
     /// # Errors

@@ -77,17 +77,15 @@ pub fn ready(
     let design = design(resolved, count)?;
     let observer = Observer::of_shadows(&resolved.world, &resolved.file.scenario);
     let kept = Kept::new(resolved, &observer, out);
-    let missing = kept.missing(count);
-    progress.begin_trainings("shadow federation", count - missing.len(), count);
+    let there = (0..count).filter(|&shadow| kept.has(shadow)).count();
+    progress.begin_trainings("shadow federation", there, count);
     let one = |shadow: usize, spot: &Spot<'_>| {
         let rounds = train::run(resolved, &design, &observer, shadow, spot)?;
         kept.write(shadow, &observer, &rounds)
     };
     let has = |shadow| kept.has(shadow);
     let stack = Stack::of(resolved);
-    let trained = kept
-        .shelf
-        .fill(&missing, has, progress, interrupt, stack, one);
+    let trained = kept.shelf.fill(count, has, progress, interrupt, stack, one);
     progress.end();
     let trained = trained?;
     let mut of_regimes: Vec<Vec<_>> = observer.regimes().map(|_| Vec::new()).collect();

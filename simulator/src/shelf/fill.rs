@@ -1,4 +1,7 @@
 //! Making the trainings that a shelf lacks: one on each core, or many at once where a backend stacks.
+//!
+//! Beside whom a federation is trained in a stack can be seen in last bits. So groups are fixed, by number: one of which a part
+//! is kept, as by a process that was killed while it wrote them, is trained whole again, and the part that lacks is written.
 
 use super::Shelf;
 use crate::exit::{Exit, Failure};
@@ -8,6 +11,7 @@ use crate::meeting;
 use crate::progress::Progress;
 use crate::stack::Stack;
 use crate::training_run::Spot;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -15,7 +19,10 @@ use std::thread;
 /// What is under way.
 struct Filling<'a> {
     shelf: &'a Shelf,
-    wanted: &'a [usize],
+    /// How many there are to be in the end.
+    count: usize,
+    /// Those that were not there when this process began.
+    wanted: Vec<usize>,
     is_there: &'a (dyn Fn(usize) -> bool + Sync),
     progress: &'a Progress,
     interrupt: &'a Interrupt,
@@ -25,15 +32,15 @@ struct Filling<'a> {
 }
 
 impl Shelf {
-    /// Makes the trainings of `wanted` that `is_there` does not find, and keeps each when it is done: one on each core, or
-    /// many at once in `stack` if there is one. `one` is asked for a training and where to make it, and writes what it has
-    /// made. Says how many this process made; another process may have made the rest.
+    /// Makes those of the first `count` trainings that `is_there` does not find, and keeps each when it is done: one on each
+    /// core, or many at once in `stack` if there is one. `one` is asked for a training and where to make it, and writes what
+    /// is not kept of it. Says how many this process made; another process may have made the rest.
     ///
     /// # Errors
     /// If one of them fails, or somebody asks to stop. What was made is kept.
     pub fn fill(
         &self,
-        wanted: &[usize],
+        count: usize,
         is_there: impl Fn(usize) -> bool + Sync,
         progress: &Progress,
         interrupt: &Interrupt,
@@ -42,7 +49,8 @@ impl Shelf {
     ) -> Result<usize, Failure> {
         let filling = Filling {
             shelf: self,
-            wanted,
+            count,
+            wanted: (0..count).filter(|&training| !is_there(training)).collect(),
             is_there: &is_there,
             progress,
             interrupt,
@@ -63,28 +71,16 @@ impl Filling<'_> {
         self.interrupt.is_asked_for() || self.failed.load(Ordering::Relaxed)
     }
 
-    /// Makes a training that this process has claimed.
-    fn make(&self, training: usize, spot: &Spot<'_>) -> Result<(), Failure> {
+    /// Makes a training that this process has claimed, or with whose group it must be trained.
+    fn make(&self, training: usize, is_claimed: bool, spot: &Spot<'_>) -> Result<(), Failure> {
         let made = (self.one)(training, spot);
-        if made.is_ok() {
+        if made.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        } else if is_claimed {
             self.made.fetch_add(1, Ordering::Relaxed);
             self.progress.training();
-        } else {
-            self.failed.store(true, Ordering::Relaxed);
         }
         made
-    }
-
-    /// Claims a training, and finds out whether it is still to be made; `Ok(None)` if another process is at it.
-    fn claim(&self, training: usize, wait: bool) -> Result<Option<Claimed>, Failure> {
-        let Some(lock) = self.shelf.claim(training, wait)? else {
-            return Ok(None);
-        };
-        if (self.is_there)(training) {
-            self.progress.training();
-            return Ok(Some(Claimed::IsThere));
-        }
-        Ok(Some(Claimed::ToMake(lock)))
     }
 
     fn on_cores(&self) -> Result<(), Failure> {
@@ -93,10 +89,13 @@ impl Filling<'_> {
         let failure: Mutex<Option<Failure>> = Mutex::new(None);
         let stop = || self.must_stop();
         let attempt = |training: usize, wait: bool| -> Result<bool, Failure> {
-            match self.claim(training, wait)? {
-                None => return Ok(false),
-                Some(Claimed::IsThere) => {}
-                Some(Claimed::ToMake(_lock)) => self.make(training, &Spot::Core(&stop))?,
+            let Some(_claim) = self.shelf.claim(training, wait)? else {
+                return Ok(false);
+            };
+            if (self.is_there)(training) {
+                self.progress.training();
+            } else {
+                self.make(training, true, &Spot::Core(&stop))?;
             }
             Ok(true)
         };
@@ -134,42 +133,62 @@ impl Filling<'_> {
     }
 
     fn in_stack(&self, stack: &mut Stack) -> Result<(), Failure> {
+        let all: Vec<usize> = (0..self.count).collect();
+        // What another process is at is left to it, and waited for at the end.
         let mut left = Vec::new();
-        for group in self.wanted.chunks(stack.federations()) {
-            let mut claimed = Vec::new();
-            for &training in group {
-                match self.claim(training, false)? {
-                    None => left.push(training),
-                    Some(Claimed::IsThere) => {}
-                    Some(Claimed::ToMake(lock)) => claimed.push((training, lock)),
-                }
-            }
-            self.meet(stack, claimed)?;
-        }
-        for training in left {
-            if let Some(Claimed::ToMake(lock)) = self.claim(training, true)? {
-                self.meet(stack, vec![(training, lock)])?;
+        for group in all.chunks(stack.federations()) {
+            if !self.make_group(stack, group, false)? {
+                left.push(group);
             }
         }
-        Ok(())
+        left.into_iter()
+            .try_for_each(|group| self.make_group(stack, group, true).map(|_| ()))
     }
 
-    /// Makes trainings, each on a thread of its own that waits for `stack` most of the time.
-    fn meet(&self, stack: &mut Stack, trainings: Vec<(usize, Lock)>) -> Result<(), Failure> {
-        let (host, seats) = meeting::of(trainings.len());
+    /// Makes what lacks of a group, unless another process is at some of it; `wait` until none is. Whether that is done.
+    fn make_group(&self, stack: &mut Stack, group: &[usize], wait: bool) -> Result<bool, Failure> {
+        let mut claims = BTreeMap::new();
+        for &training in self.wanted.iter().filter(|wanted| group.contains(wanted)) {
+            let Some(claim) = self.shelf.claim(training, wait)? else {
+                return Ok(false);
+            };
+            claims.insert(training, claim);
+        }
+        claims.retain(|&training, _| {
+            let is_there = (self.is_there)(training);
+            if is_there {
+                self.progress.training();
+            }
+            !is_there
+        });
+        if !claims.is_empty() {
+            self.meet(stack, group, claims)?;
+        }
+        Ok(true)
+    }
+
+    /// Trains a group, each on a thread of its own that waits for `stack` most of the time.
+    fn meet(
+        &self,
+        stack: &mut Stack,
+        group: &[usize],
+        mut claims: BTreeMap<usize, Lock>,
+    ) -> Result<(), Failure> {
+        let (host, seats) = meeting::of(group.len());
         let outcomes = thread::scope(|scope| {
-            let sit = |((training, lock), seat)| {
+            let sit = |(&training, seat)| {
+                let claim = claims.remove(&training);
                 let work = move || {
                     // The seat is left after others can see that something failed.
                     let spot = Spot::Seat(Arc::new(seat));
-                    let made = self.make(training, &spot);
-                    drop(lock);
+                    let made = self.make(training, claim.is_some(), &spot);
+                    drop(claim);
                     made
                 };
                 let name = format!("{} {training}", self.shelf.name);
                 thread::Builder::new().name(name).spawn_scoped(scope, work)
             };
-            let threads: Vec<_> = trainings.into_iter().zip(seats).map(sit).collect();
+            let threads: Vec<_> = group.iter().zip(seats).map(sit).collect();
             host.serve(|asked| stack.answer(asked), || self.must_stop());
             let join = |thread: std::io::Result<thread::ScopedJoinHandle<'_, _>>| match thread
                 .map_err(Failure::run)?
@@ -187,12 +206,6 @@ impl Filling<'_> {
         let failure = failures.fold(None, |first, next| Some(graver(first, next)));
         failure.map_or(Ok(()), Err)
     }
-}
-
-/// A training that nobody else is at.
-enum Claimed {
-    IsThere,
-    ToMake(Lock),
 }
 
 /// Which of two failures to tell: the first that is not an interruption, for who stops because another has failed is not the

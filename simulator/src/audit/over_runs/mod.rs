@@ -72,18 +72,19 @@ pub fn audit(
         .trials(&request.audited)
         .map_err(Failure::scenario)?;
     let shelf = Shelf::new(out, ".trials", content(resolved, request), "trial");
-    let missing: Vec<usize> = (0..request.runs)
-        .filter(|&trial| !shelf.has(trial, ""))
-        .collect();
-    progress.begin_trainings("trial", request.runs - missing.len(), request.runs);
+    let has = |trial| shelf.has(trial, "");
+    let there = (0..request.runs).filter(|&trial| has(trial)).count();
+    progress.begin_trainings("trial", there, request.runs);
     let one = |trial: usize, spot: &Spot<'_>| {
         let looks = train(&trials, trial, spot)?;
+        if has(trial) {
+            return Ok(());
+        }
         let blocks = BTreeMap::from([(BLOCK.to_owned(), looks)]);
         Ok(shelf.write(trial, "", blocks)?)
     };
-    let has = |trial| shelf.has(trial, "");
     let stack = Stack::of(resolved);
-    let trained = shelf.fill(&missing, has, progress, interrupt, stack, one);
+    let trained = shelf.fill(request.runs, has, progress, interrupt, stack, one);
     progress.end();
     let trained = trained?;
     let width = Look::width(&trials);
