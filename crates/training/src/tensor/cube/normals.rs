@@ -33,6 +33,7 @@ const RARE: u32 = 1 << 16;
 /// `2⁻³²`.
 const UNIT: f32 = 1.0 / 4_294_967_296.0;
 
+/// The bits of `√½`.
 const ROOT_OF_HALF: i32 = 0x3f35_04f3;
 
 /// Standard normals, a row for each stream: what the host draws there. Shape: `[streams, length]`, neither of them zero.

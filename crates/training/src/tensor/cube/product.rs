@@ -139,6 +139,7 @@ pub(super) fn product<R: CubeRuntime>(lhs: CubeTensor<R>, rhs: CubeTensor<R>) ->
     out
 }
 
+/// Has one kernel write the product.
 fn launch<R: CubeRuntime>(
     kernel: &Strategy,
     (lhs, rhs, out): Operands<R>,
