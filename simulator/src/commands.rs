@@ -73,7 +73,7 @@ pub fn make_in(
     session::prepare(&folder, &resolved)?;
     prepared(&folder)?;
     progress.say(&opening(&resolved, folder.path()));
-    say_device(&resolved, &progress);
+    device::say(&resolved.file, &progress);
     let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt, launch)?;
     conclude("run", &finished, output)
 }
@@ -105,7 +105,7 @@ pub fn carry_on(
     }
     let resolved = session::reopen(&path)?;
     foreign::refuse_training(&resolved)?;
-    say_device(&resolved, &progress);
+    device::say(&resolved.file, &progress);
     let folder = RunFolder::open(path)?;
     let finished = session::carry_on(&folder, &resolved, &mut progress, interrupt, launch)?;
     conclude("run", &finished, output)
@@ -207,7 +207,7 @@ fn audit_over_runs(
             .unwrap_or(attacks::Confidence::NINETY_FIVE),
     };
     let mut progress = Progress::new(output);
-    say_device(&resolved, &progress);
+    device::say(&resolved.file, &progress);
     let answer = audit::over_runs::audit(&resolved, &request, &args.out, &mut progress, interrupt)?;
     let found = &answer.audit;
     let stem = format!("{}-audit-{runs}-runs", args.subject.slug());
@@ -362,13 +362,6 @@ pub fn style() -> TextStyle {
         .unwrap_or(100);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     TextStyle { width, colour }
-}
-
-/// Says on which device a run computes, if it is a GPU or `auto` has chosen it.
-pub fn say_device(resolved: &Resolved, progress: &Progress) {
-    if let Some(words) = device::taken(&resolved.file) {
-        progress.say(&words);
-    }
 }
 
 fn opening(resolved: &Resolved, folder: &Path) -> String {

@@ -1,5 +1,6 @@
 //! What people are told of the device that computes.
 
+use crate::progress::Progress;
 use scenarios::ScenarioFile;
 use training::{Backend, TrainingConfig};
 
@@ -13,8 +14,14 @@ pub fn named(training: &TrainingConfig) -> String {
     }
 }
 
-/// Which device a run takes, and why, if it was not to be expected: nothing where it is the CPU and nobody asked.
-pub fn taken(file: &ScenarioFile) -> Option<String> {
+/// Says which device computes, if it is a GPU or `auto` has chosen it.
+pub fn say(file: &ScenarioFile, progress: &Progress) {
+    if let Some(words) = taken(file) {
+        progress.say(&words);
+    }
+}
+
+fn taken(file: &ScenarioFile) -> Option<String> {
     let training = &file.scenario.training;
     match &file.taken {
         None if is_cpu(training) => None,

@@ -2,8 +2,10 @@
 
 use cudarc::driver::{CudaContext, result, sys};
 use cudarc::nvrtc::{self, CompileError, CompileOptions};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A version of CUDA, e.g. 13.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +66,7 @@ impl CudaDriver {
         // SAFETY: the library is there (above), and the call writes one int to where it is told; it may come before all others.
         #[allow(unsafe_code, reason = "cudarc has no safe call for it")]
         let answer = unsafe { sys::cuDriverGetVersion(&raw mut version) };
-        answer.result().map_err(|error| error.to_string())?;
+        answer.result().map_err(in_words)?;
         match CudaContext::device_count() {
             Ok(devices) => Ok(Some(Self {
                 version: CudaVersion::of_number(version.cast_unsigned()),
@@ -75,7 +77,7 @@ impl CudaDriver {
                 version: CudaVersion::of_number(version.cast_unsigned()),
                 devices: 0,
             })),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(in_words(error)),
         }
     }
 
@@ -87,7 +89,7 @@ impl CudaDriver {
 
     /// Bytes of the device's memory that nobody uses; none if there is no such device or it does not say.
     pub fn free_memory(&self, index: usize) -> Option<u64> {
-        let (free, _) = CudaContext::new(index).ok()?.mem_get_info().ok()?;
+        let (free, _) = context(index).ok()?.mem_get_info().ok()?;
         u64::try_from(free).ok()
     }
 
@@ -97,8 +99,8 @@ impl CudaDriver {
     /// # Errors
     /// What compiler or driver answer if they refuse.
     pub fn try_program(&self, index: usize, program: &str, include: &Path) -> Result<(), String> {
-        let said = |error: result::DriverError| format!("the driver answers {error}");
-        let context = CudaContext::new(index).map_err(said)?;
+        let said = |error| format!("the driver answers {}", in_words(error));
+        let context = context(index).map_err(said)?;
         let (major, minor) = context.compute_capability().map_err(said)?;
         // The architecture as CubeCL names it (`cubecl-cuda`, `compute/context.rs`).
         let own = if major >= 9 { "a" } else { "" };
@@ -116,6 +118,26 @@ impl CudaDriver {
         })?;
         context.load_module(compiled).map(drop).map_err(said)
     }
+}
+
+/// An answer of the driver by its name, and as the driver puts it.
+fn in_words(error: result::DriverError) -> String {
+    match error.error_string() {
+        Ok(words) => format!("{:?} ({})", error.0, words.to_string_lossy()),
+        Err(_) => format!("{:?}", error.0),
+    }
+}
+
+/// The device's context, made once: making one takes longer than what is asked of it.
+fn context(index: usize) -> Result<Arc<CudaContext>, result::DriverError> {
+    static MADE: Mutex<BTreeMap<usize, Arc<CudaContext>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(context) = made.get(&index) {
+        return Ok(Arc::clone(context));
+    }
+    let context = CudaContext::new(index)?;
+    made.insert(index, Arc::clone(&context));
+    Ok(context)
 }
 
 /// Whether NVRTC, CUDA's compiler at run time, is there.

@@ -9,6 +9,7 @@ mod files;
 mod ledger;
 
 use crate::args::{AttackArgs, changes};
+use crate::device;
 use crate::driver::End;
 use crate::events::Course;
 use crate::exit::{Exit, Failure};
@@ -45,6 +46,7 @@ pub fn attack(
     let file = ScenarioFile::of_checkpoints(path, &changes(&args.set, args.device), found)
         .map_err(Failure::scenario)?;
     let resolved = Resolved::new(file).map_err(Failure::scenario)?;
+    device::say(&resolved.file, progress);
     if let Some(given) = &ledger {
         given.check(&resolved)?;
     }

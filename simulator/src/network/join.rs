@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::gate::gate;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::{commands, foreign, keys, session};
+use crate::{device, foreign, keys, session};
 use accounting::{Holdings, LedgerEntry};
 use clients::{LocalTrainer, SgdTrainer, Silo, SiloCheckpoint, SiloPlan};
 use primitives::{Probe, Seed, SiloId};
@@ -30,7 +30,7 @@ pub fn join(args: &JoinArgs, output: OutputArgs, interrupt: &Interrupt) -> Resul
     let progress = Progress::new(output);
     let resolved = resolve(args)?;
     foreign::refuse_training(&resolved)?;
-    commands::say_device(&resolved, &progress);
+    device::say(&resolved.file, &progress);
     let mut silos = Vec::new();
     for text in &args.silo {
         let silo = silo_named(&resolved, text)?;

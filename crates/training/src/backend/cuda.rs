@@ -33,7 +33,7 @@ fn ask(index: usize) -> Result<(), BackendError> {
     if driver.version.major < built.major {
         return Err(BackendError::OldDriver {
             device,
-            built: built.to_string(),
+            built: built.major,
             driver: driver.version.to_string(),
             remedy: driver.version.number().to_string(),
         });

@@ -38,14 +38,14 @@ pub enum BackendError {
     },
     /// CUDA: the driver is of an older generation than this build.
     #[error(
-        "device = \"{device}\" needs a driver for CUDA {built} or newer, as this siloscope was built, and this machine's is for \
+        "device = \"{device}\" needs a driver for CUDA {built}.0 or newer, as this siloscope was built, and this machine's is for \
          {driver}; update the driver, build siloscope with CUDARC_CUDA_VERSION={remedy}, or use device = \"cpu\""
     )]
     OldDriver {
         /// What was asked for.
         device: Backend,
-        /// What the build is for.
-        built: String,
+        /// The generation that the build is for, e.g. 13.
+        built: u32,
         /// The newest CUDA that the driver knows.
         driver: String,
         /// The same as the build's setting has it.
@@ -90,8 +90,8 @@ pub enum BackendError {
     },
     /// CUDA: an empty program is not compiled or not loaded.
     #[error(
-        "device = \"{device}\" cannot be programmed: {answer}; make driver, NVRTC (libnvrtc.so) and headers (CUDA_PATH) those of \
-         one CUDA, with the driver the newest, or use device = \"cpu\""
+        "device = \"{device}\" cannot be programmed: {answer}; see nvidia-smi for who else uses it, make driver, NVRTC \
+         (libnvrtc.so) and headers (CUDA_PATH) those of one CUDA, with the driver the newest, or use device = \"cpu\""
     )]
     NotProgrammable {
         /// What was asked for.
@@ -155,7 +155,7 @@ mod tests {
             },
             BackendError::OldDriver {
                 device,
-                built: text(),
+                built: 13,
                 driver: text(),
                 remedy: text(),
             },
