@@ -91,6 +91,7 @@ fn a_build_without_cuda_says_so_before_any_work() {
 }
 
 #[test]
+#[cfg(not(feature = "vulkan"))]
 fn a_build_without_vulkan_says_so() {
     Place::with(&scenario(&[]))
         .siloscope(&["run", "./case.toml", "--device", "vulkan"])
@@ -124,7 +125,7 @@ fn a_silo_needs_its_own_device_and_not_the_plans() {
 }
 
 #[test]
-#[cfg(not(feature = "cuda"))]
+#[cfg(not(any(feature = "cuda", feature = "vulkan")))]
 fn auto_is_the_cpu_where_there_is_nothing_better() {
     let plain = Place::with(&scenario(&[]));
     plain.siloscope(&["run", "./case.toml", "-q"]).ends(0, &[]);
@@ -155,7 +156,7 @@ fn auto_is_the_cpu_where_there_is_nothing_better() {
 }
 
 #[test]
-#[cfg(not(feature = "cuda"))]
+#[cfg(not(any(feature = "cuda", feature = "vulkan")))]
 fn a_task_of_a_sweep_has_the_device_that_was_found_when_it_was_planned() {
     let ids = |args: &[&str]| {
         let place = Place::with(&scenario(&[("", SWEEP)]));

@@ -3,6 +3,8 @@
 #[cfg(feature = "cuda")]
 mod cuda;
 mod error;
+#[cfg(feature = "vulkan")]
+mod vulkan;
 
 pub use error::BackendError;
 
@@ -76,21 +78,27 @@ impl Backend {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => cuda::check(index),
             #[cfg(not(feature = "cuda"))]
-            Self::Cuda(_) => Err(self.not_built("cuda")),
-            Self::Vulkan => Err(self.not_built("vulkan")),
-        }
-    }
-
-    const fn not_built(self, feature: &'static str) -> BackendError {
-        BackendError::NotBuilt {
-            device: self,
-            feature,
+            Self::Cuda(_) => Err(BackendError::NotBuilt {
+                device: self,
+                feature: "cuda",
+            }),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => vulkan::check().map(drop),
+            #[cfg(not(feature = "vulkan"))]
+            Self::Vulkan => Err(BackendError::NotBuilt {
+                device: self,
+                feature: "vulkan",
+            }),
         }
     }
 
     /// [`Backend::check`], and an error as well where what computes is no hardware of its own but a driver in software.
     pub(crate) fn check_hardware(self) -> Result<(), BackendError> {
-        self.check()
+        match self {
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => vulkan::check_hardware(),
+            _ => self.check(),
+        }
     }
 
     /// What the device is called, e.g. `NVIDIA H200`; none for the CPU, and where it is not there or does not say.
@@ -98,6 +106,8 @@ impl Backend {
         match self {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => cuda::name(index),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => vulkan::check().ok().map(|found| found.name.clone()),
             _ => None,
         }
     }
