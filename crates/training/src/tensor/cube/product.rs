@@ -5,12 +5,15 @@
 //! (cubek-matmul 0.2.0, `definition/blueprint.rs:91`). A norm that is a thousandth too small would clip too little.
 //! So this module picks among the kernels that leave types as they are:
 //!
-//! * `SimpleUnit` and `DoubleUnit` multiply in registers (`TileMatmulKind::Register`, `routines/selector/unit.rs:543`),
-//!   which asks for no tensor cores (`components/tile.rs:104`), and take their types from the tensors
+//! * `SimpleUnit` multiplies in registers (`TileMatmulKind::Register`, `routines/selector/unit.rs:543`),
+//!   which asks for no tensor cores (`components/tile.rs:104`), and takes its types from the tensors
 //!   (`MatmulElems::from_globals`, `routines/selector/unit.rs:76`, `definition/spec.rs:276`);
 //! * so do `Naive` (`routines/naive.rs:42`), `GemvPlaneParallel` (`routines/vecmat_plane_parallel.rs:43`) and
 //!   `GemvUnitPerpendicular` (`routines/vecmat_unit_perpendicular.rs:45`);
 //! * `adjust_dtypes`, which alone brings TF32 in, is called by none of them.
+//!
+//! `DoubleUnit` is not among them: of several matrices at once it computes some wrongly (cubek 0.2.0, on Vulkan: 512 × k by
+//! k × 32 for k of 1, 2, 6, 8, 10, …), and so does whatever autotune picks it for, burn's `matmul` with it.
 //!
 //! Which of them is fastest for a shape is measured when it is first asked for, as burn does for its own.
 
@@ -20,7 +23,6 @@ use burn_cubecl::{CubeRuntime, CubeTuneId};
 use cubecl::tune::{LocalTuner, Tunable, TunableSet, TuneGroup, local_tuner};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems, MatmulKind, MatmulSetupError};
 use cubek::matmul::launch::{self, MatmulAutotuneKey, MatmulGlobalScale, Strategy};
-use cubek::matmul::routines::double_unit::DoubleUnitSelectionArgs;
 use cubek::matmul::routines::simple_unit::SimpleUnitSelectionArgs;
 use cubek::matmul::routines::{BlueprintStrategy, TileSizeSelection};
 use cubek::std::InputBinding;
@@ -75,8 +77,6 @@ enum Purpose {
     Vector,
     /// Anything, and it takes anything.
     Any,
-    /// Matrices long enough for a second buffer to pay.
-    Long,
 }
 
 impl Purpose {
@@ -87,7 +87,6 @@ impl Purpose {
             Self::Small => small,
             Self::Vector => matches!(analysis.kind, MatmulKind::MatVec | MatmulKind::VecMat),
             Self::Any => true,
-            Self::Long => matches!(analysis.kind, MatmulKind::General) && !small,
         }
     }
 }
@@ -106,9 +105,7 @@ fn kernels() -> Vec<(Strategy, Purpose)> {
         TileSizeSelection::MinTileSize,
     ] {
         let simple = BlueprintStrategy::Inferred(SimpleUnitSelectionArgs { tile_size });
-        let double = BlueprintStrategy::Inferred(DoubleUnitSelectionArgs { tile_size });
         kernels.push((Strategy::SimpleUnit(simple), Purpose::Any));
-        kernels.push((Strategy::DoubleUnit(double), Purpose::Long));
     }
     kernels
 }
@@ -176,7 +173,6 @@ mod tests {
                     kernel,
                     Strategy::Naive
                         | Strategy::SimpleUnit(_)
-                        | Strategy::DoubleUnit(_)
                         | Strategy::GemvPlaneParallel(_)
                         | Strategy::GemvUnitPerpendicular(_)
                 ),
