@@ -10,6 +10,15 @@ const LEAST_RECORDS: usize = 64;
 /// Vectors of a replica as long as the model: model, start, sum, normals, two of an optimiser, and what lies between.
 const VECTORS: u64 = 10;
 
+/// Places for at least `units` units: one of eight sizes between two powers of two, so that the batches of many rounds have
+/// few shapes. A device chooses its kernels by shape, and takes its time to.
+pub(super) const fn places(units: usize) -> usize {
+    units.next_multiple_of(match units.next_power_of_two() / 16 {
+        0 => 1,
+        step => step,
+    })
+}
+
 /// Estimates of memory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Footprint {
@@ -157,6 +166,23 @@ mod tests {
         let config = ModelConfig::Mlp { hidden: vec![32] };
         let model = config.architecture(InputShape::Features(784), 10).unwrap();
         Footprint::of(&model, 1)
+    }
+
+    #[test]
+    fn places_are_enough_and_few_too_many() {
+        let mut shapes = std::collections::BTreeSet::new();
+        for units in 0..=4096 {
+            let places = places(units);
+            assert!(
+                places >= units && 8 * places <= 9 * units.max(1),
+                "{units}: {places}"
+            );
+            shapes.insert(places);
+        }
+        assert_eq!(
+            (places(0), places(7), places(33), shapes.len()),
+            (0, 7, 36, 81)
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::architecture::{
     AttentionSpec, Conv2dSpec, ImageShape, NormSpec, PoolSpec, RecurrentSpec,
 };
 use burn::tensor::activation::{relu, sigmoid, softmax};
-use burn::tensor::{Tensor, module};
+use burn::tensor::{Tensor, TensorData, module};
 
 /// The output of `layer`. `x`: `[rows, inputs]`, the records of every replica in turn; result: `[rows, outputs]`.
 pub(super) fn forward<B: Arithmetic>(
@@ -68,7 +68,11 @@ pub(super) fn forward<B: Arithmetic>(
             vocabulary,
             width,
         } => {
-            let tokens = x.int().one_hot::<3>(vocabulary).float();
+            // burn's own `one_hot` waits for the device to see whether every token is in its range.
+            let numbers = (0..vocabulary).map(|token| token as f32).collect();
+            let numbers = TensorData::new::<f32, _>(numbers, [1, 1, vocabulary]);
+            let numbers = Tensor::<B, 3>::from_data(numbers, &x.device());
+            let tokens = (x.unsqueeze_dim::<3>(2) - numbers).equal_elem(0.0).float();
             let tokens = tokens.reshape([replicas, records, positions, vocabulary]);
             tape.table(tokens, width).reshape([rows, outputs])
         }

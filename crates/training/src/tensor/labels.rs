@@ -33,14 +33,6 @@ impl<B: Backend> TensorLabels<B> {
         }
     }
 
-    /// Those of the records at `indices`, in that order.
-    pub(super) fn select(&self, indices: Tensor<B, 1, Int>) -> Self {
-        match self {
-            Self::Classes(classes) => Self::Classes(classes.clone().select(0, indices)),
-            Self::Targets(targets) => Self::Targets(targets.clone().select(0, indices)),
-        }
-    }
-
     /// The same labels `times` times over.
     pub(super) fn repeated(&self, times: usize) -> Self {
         match self {

@@ -11,6 +11,7 @@ use crate::network::check;
 use crate::{Architecture, Batch, ClipReport, Clipping, Network, NetworkError, RecordScore};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
+use data::LabelSlice;
 
 /// Rows that go through at once.
 const ROWS: usize = 256;
@@ -53,9 +54,19 @@ impl<B: Arithmetic> TensorNetwork<B> {
         let features: Vec<f32> = placed.rows.iter().flat_map(of_row).copied().collect();
         let features = TensorData::new(features, [layout.places(), inputs]);
         let features = Tensor::from_data(features, &self.device);
-        let rows: Vec<i32> = placed.rows.iter().map(|row| row.cast_signed()).collect();
-        let labels = TensorLabels::new(batch.labels, &self.device)
-            .select(Tensor::from_data(rows.as_slice(), &self.device));
+        let (mut classes, mut targets) = (Vec::new(), Vec::new());
+        let rows = placed.rows.iter().map(|&row| row as usize);
+        let labels = match batch.labels {
+            LabelSlice::Classes(all) => {
+                classes.extend(rows.map(|row| all[row]));
+                LabelSlice::Classes(&classes)
+            }
+            LabelSlice::Targets(all) => {
+                targets.extend(rows.map(|row| all[row]));
+                LabelSlice::Targets(&targets)
+            }
+        };
+        let labels = TensorLabels::new(labels, &self.device);
         TensorBatch::new(&placed, features, labels, &self.device)
     }
 }

@@ -3,7 +3,7 @@
 use super::labels::TensorLabels;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use data::{Dataset, Labels};
+use data::{Dataset, LabelSlice, Labels};
 use primitives::RecordId;
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,16 +14,8 @@ static RESIDENTS: Mutex<Vec<Resident>> = Mutex::new(Vec::new());
 struct Resident {
     /// Keeps the address from being used again, and nothing else.
     dataset: Weak<Dataset>,
-    /// A device and [`Columns`] on it.
-    columns: Box<dyn Any + Send + Sync>,
-}
-
-/// A data set on a device.
-#[derive(Clone)]
-struct Columns<B: Backend> {
-    /// Shape: `[records, inputs]`.
-    features: Tensor<B, 2>,
-    labels: TensorLabels<B>,
+    /// A device, and a row for each record on it: features, then the class or the target.
+    rows: Box<dyn Any + Send + Sync>,
 }
 
 /// Features and labels of `records` of `dataset`, in that order. Shape of the features: `[records, inputs]`.
@@ -40,11 +32,16 @@ pub(super) fn gather<B: Backend>(
     if bytes > room {
         return upload(dataset, records, device);
     }
-    let Columns { features, labels } = resident(dataset, device);
     let indices = records.iter().map(|record| record.0.cast_signed());
     let indices = TensorData::new::<i32, _>(indices.collect(), [records.len()]);
-    let indices = Tensor::from_data(indices, device);
-    (features.select(0, indices.clone()), labels.select(indices))
+    let rows = resident(dataset, device).select(0, Tensor::from_data(indices, device));
+    let inputs = dataset.width();
+    let labels = rows.clone().narrow(1, inputs, 1);
+    let labels = match dataset.labels() {
+        LabelSlice::Classes(_) => TensorLabels::Classes(labels.int()),
+        LabelSlice::Targets(_) => TensorLabels::Targets(labels),
+    };
+    (rows.narrow(1, 0, inputs), labels)
 }
 
 fn upload<B: Backend>(
@@ -61,23 +58,34 @@ fn upload<B: Backend>(
     )
 }
 
-fn resident<B: Backend>(dataset: &Arc<Dataset>, device: &B::Device) -> Columns<B> {
+/// Features and labels of all records. Shape: `[records, inputs + 1]`.
+fn resident<B: Backend>(dataset: &Arc<Dataset>, device: &B::Device) -> Tensor<B, 2> {
     let mut residents = RESIDENTS.lock().unwrap_or_else(PoisonError::into_inner);
     residents.retain(|resident| resident.dataset.strong_count() > 0);
     let here = residents
         .iter()
         .filter(|resident| std::ptr::eq(resident.dataset.as_ptr(), Arc::as_ptr(dataset)))
-        .filter_map(|resident| resident.columns.downcast_ref::<(B::Device, Columns<B>)>())
+        .filter_map(|resident| resident.rows.downcast_ref::<(B::Device, Tensor<B, 2>)>())
         .find(|(on, _)| on == device);
-    if let Some((_, columns)) = here {
-        return columns.clone();
+    if let Some((_, rows)) = here {
+        return rows.clone();
     }
-    let records: Vec<RecordId> = dataset.records().collect();
-    let (features, labels) = upload(dataset, &records, device);
-    let columns = Columns { features, labels };
+    let width = dataset.width() + 1;
+    let mut rows = vec![0.0; dataset.len() * width];
+    for (record, row) in dataset.records().zip(rows.chunks_exact_mut(width)) {
+        let (label, features) = row.split_last_mut().expect("a row has a label");
+        dataset.copy_features(record, features);
+        *label = match dataset.labels() {
+            // Exact: there are fewer classes than 2²⁴.
+            LabelSlice::Classes(classes) => classes[record.index()] as f32,
+            LabelSlice::Targets(targets) => targets[record.index()],
+        };
+    }
+    let rows = TensorData::new(rows, [dataset.len(), width]);
+    let rows = Tensor::<B, 2>::from_data(rows, device);
     residents.push(Resident {
         dataset: Arc::downgrade(dataset),
-        columns: Box::new((device.clone(), columns.clone())),
+        rows: Box::new((device.clone(), rows.clone())),
     });
-    columns
+    rows
 }

@@ -9,7 +9,7 @@
 use super::arithmetic::Arithmetic;
 use super::batch::TensorBatch;
 use super::clip::{Clip, clipped_sum, part_ends};
-use super::footprint::{Footprint, Packing};
+use super::footprint::{self, Footprint, Packing};
 use super::layout::{Layout, Placed};
 use super::network::floats;
 use super::optimizer::{Pace, TensorOptimizer};
@@ -110,7 +110,8 @@ where
 
     /// Runs rounds that are alike, as many at a time as fit.
     fn run_alike(&self, mut replicas: Vec<Replica<'_>>) -> Vec<Result<LocalRun, NetworkError>> {
-        let units = replicas.iter().map(Replica::most_units).max().unwrap_or(0);
+        let units = replicas.iter().map(Replica::most_units).max();
+        let units = footprint::places(units.unwrap_or(0));
         let records = replicas.iter().map(Replica::longest_unit).max();
         let records = records.unwrap_or(0).max(1);
         let footprint = Footprint::of(&self.architecture, records);
