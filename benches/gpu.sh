@@ -2,13 +2,12 @@
 # Checks and measures siloscope on a GPU, and prints the tables of docs/performance.md.
 #
 #   benches/gpu.sh [--device cuda] [--dry] [--out DIR]     builds here, then checks and measures
-#   benches/gpu.sh pack FILE.tar.xz [--both]               builds here and packs all that a machine without cargo or network needs
+#   benches/gpu.sh pack FILE.tar.xz               builds here and packs all that a machine without cargo or network needs
 #   benches/gpu.sh --from FILE.tar.xz [--device cuda] …    unpacks, then checks and measures
 #
 # --device D  as a scenario names it: cuda, cuda:1, vulkan; cpu takes backend = "burn", to try the bench without a GPU
 # --dry       small sizes and the development build: does the bench work? Its figures are worth nothing
 # --out DIR   where the figures go (figures.json, report.md); default: gpu-figures
-# --both      packs device_steps built without fusion too, whose steps are then measured beside
 # PYTHON=…    the Python that has PyTorch (default: python3); without PyTorch its columns stay empty
 #
 # Needed: Python 3.11 or newer; for PyTorch's columns torch, numpy, scipy. For CUDA: driver, NVRTC, headers (docs/deployment.md).
@@ -18,7 +17,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 python=${PYTHON:-python3}
-device=cuda dry='' from='' pack='' both='' out=gpu-figures
+device=cuda dry='' from='' pack='' out=gpu-figures
 
 usage() {
     echo "$1" >&2
@@ -37,7 +36,6 @@ while [ $# -gt 0 ]; do
         --from) value "$@"; from=$2; shift 2 ;;
         --out) value "$@"; out=$2; shift 2 ;;
         --dry) dry=--dry; shift ;;
-        --both) both=1; shift ;;
         -h | --help) usage "benches/gpu.sh" ;;
         *) usage "$1 is no option" ;;
     esac
@@ -50,13 +48,11 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# features DEVICE [yes]: the features of a build for it; with yes, without fusion.
+# features DEVICE: the features of a build for it.
 features() {
-    local fusion=,siloscope-simulator/fusion
-    [ -z "${2:-}" ] || fusion=''
     case $1 in
-        cuda*) echo "siloscope-simulator/cuda$fusion" ;;
-        vulkan) echo "siloscope-simulator/vulkan$fusion" ;;
+        cuda*) echo siloscope-simulator/cuda ;;
+        vulkan) echo siloscope-simulator/vulkan ;;
         cpu) ;;
     esac
 }
@@ -105,10 +101,6 @@ if [ -n "$pack" ]; then
     "$python" -m pip download --quiet --no-deps --dest "$work/wheels" "$(grep '^opacus==' "$here/dpsgd/requirements.txt")" opt-einsum
     for wheel in "$work"/wheels/*.whl; do "$python" -m zipfile -e "$wheel" "$folder/site"; done
     build_all "$folder/binaries" "$device"
-    if [ -n "$both" ]; then
-        build "$work/unfused" "$(features "$device" yes)" build --example device_steps
-        mv "$work/unfused/device_steps" "$folder/binaries/device_steps-unfused"
-    fi
     # A dictionary as long as all of it: the binaries have most of their code in common.
     tar -C "$work" -c siloscope-gpu | xz --lzma2=preset=6,dict=384MiB > "$pack"
     (cd "$folder/binaries" && du -h --apparent-size siloscope device_steps* tests/*)

@@ -37,9 +37,3 @@ class DeviceSteps:
     def close(self):
         self.process.kill()
         self.process.wait()
-
-
-def builds(binaries):
-    """The example by how it was built: the product's way, and without fusion if that was packed."""
-    found = {"siloscope": binaries / "device_steps", "siloscope, no fusion": binaries / "device_steps-unfused"}
-    return {name: path for name, path in found.items() if path.exists()}

@@ -2,13 +2,13 @@
 
 import statistics
 
-from device_steps import DeviceSteps, builds
+from device_steps import DeviceSteps
 from section import Section
 
 BATCH, TURNS = 32, 5
 
 
-def compare(section, build, process, workload, kind, silos, steps):
+def compare(section, process, workload, kind, silos, steps):
     def stacked():
         return process.seconds(workload, kind, BATCH, silos, steps)
 
@@ -20,7 +20,7 @@ def compare(section, build, process, workload, kind, silos, steps):
     process.seconds(workload, kind, BATCH, 1, steps)
     times = [(stacked(), one_by_one()) for _ in range(1 if section.dry else TURNS)]
     section.figure(
-        engine=build,
+        engine="siloscope",
         workload=workload,
         kind=kind,
         silos=silos,
@@ -34,12 +34,11 @@ def compare(section, build, process, workload, kind, silos, steps):
 def main():
     section = Section("stacks")
     silos, steps = (4, 2) if section.dry else (64, 10)
-    for build, path in builds(section.binaries).items():
-        process = DeviceSteps(path, section.device)
-        for workload in ("MLP", "W2"):
-            for kind in ("plain", "dp"):
-                compare(section, build, process, workload, kind, silos, steps)
-        process.close()
+    process = DeviceSteps(section.binaries / "device_steps", section.device)
+    for workload in ("MLP", "W2"):
+        for kind in ("plain", "dp"):
+            compare(section, process, workload, kind, silos, steps)
+    process.close()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-from device_steps import DeviceSteps, builds
+from device_steps import DeviceSteps
 from roofline import operations
 from section import HERE, Section
 
@@ -82,11 +82,11 @@ def torch_engines(torch, section, name, batch):
     ]
 
 
-def our_engines(section, processes, name, batch):
-    def engine(build, process, kind):
-        return Engine(build, kind, lambda count: process.seconds(name, kind, batch, 1, count))
+def our_engines(process, name, batch):
+    def engine(kind):
+        return Engine("siloscope", kind, lambda count: process.seconds(name, kind, batch, 1, count))
 
-    return [engine(build, process, kind) for build, process in processes.items() for kind in ("plain", "dp")]
+    return [engine(kind) for kind in ("plain", "dp")]
 
 
 def count_operations(torch, section, name, batch=4):
@@ -110,10 +110,10 @@ def count_operations(torch, section, name, batch=4):
     section.figure(check=f"operations {name}", counted=counted, pytorch=theirs, fault=fault)
 
 
-def compare(section, torch, processes, name, batch, seconds):
+def compare(section, torch, process, name, batch, seconds):
     end = time.monotonic() + seconds
     engines = torch_engines(torch, section, name, batch) if torch else []
-    engines += our_engines(section, processes, name, batch)
+    engines += our_engines(process, name, batch)
     for turn in range(1 if section.dry else TURNS):
         for engine in engines:
             engine.take(section.dry)
@@ -142,17 +142,16 @@ def main():
         torch = None
     names, batches = ["W1", "W2", "W3", "W4"], [4, 8] if section.dry else [256, 4096]
     for place, name in enumerate(names):
-        processes = {build: DeviceSteps(path, section.device) for build, path in builds(section.binaries).items()}
+        process = DeviceSteps(section.binaries / "device_steps", section.device)
         if torch:
             count_operations(torch, section, name)
         for batch in batches:
             cases = (len(names) - place) * len(batches) - batches.index(batch)
             # Half of a case's time is for turns: the turn under way and what compiles take the rest.
-            compare(section, torch, processes, name, batch, section.left() / cases / 2)
+            compare(section, torch, process, name, batch, section.left() / cases / 2)
             if torch and section.torch_device() != "cpu":
                 torch.cuda.empty_cache()
-        for process in processes.values():
-            process.close()
+        process.close()
 
 
 if __name__ == "__main__":

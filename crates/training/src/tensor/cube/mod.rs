@@ -1,7 +1,5 @@
 //! Arithmetic on devices that run CubeCL's kernels: NVIDIA's by CUDA, any by Vulkan.
 
-#[cfg(feature = "fusion")]
-mod fusion;
 mod normals;
 mod product;
 #[cfg(test)]
