@@ -4,8 +4,7 @@
 
 mod common;
 
-use common::{Place, assert_same, lasting_files, report, scenario};
-use safetensors::SafeTensors;
+use common::{Place, assert_same, distance, lasting_files, report, scenario};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -67,30 +66,6 @@ fn kept(place: &Place, kind: &str) -> BTreeMap<String, Vec<u8>> {
         }
     }
     files
-}
-
-/// How far the numbers of two safetensors files lie apart, at most. Same names and shapes are demanded; `NaN` is infinitely far.
-fn distance(left: &[u8], right: &[u8]) -> f64 {
-    let (left, right) = (
-        SafeTensors::deserialize(left).unwrap(),
-        SafeTensors::deserialize(right).unwrap(),
-    );
-    assert_eq!(left.len(), right.len());
-    let mut largest = 0.0;
-    for (name, left) in left.iter() {
-        let right = right.tensor(name).unwrap();
-        assert_eq!((left.shape(), left.dtype()), (right.shape(), right.dtype()));
-        let numbers = |bytes: &[u8]| -> Vec<f64> {
-            let bytes = bytes.as_chunks::<4>().0.iter();
-            bytes.map(|&b| f64::from(f32::from_le_bytes(b))).collect()
-        };
-        let (left, right) = (numbers(left.data()), numbers(right.data()));
-        for (left, right) in left.into_iter().zip(right) {
-            let apart = (left - right).abs();
-            largest = f64::max(largest, if apart.is_nan() { f64::INFINITY } else { apart });
-        }
-    }
-    largest
 }
 
 /// Checks that everything kept in two places is the same to the tolerance, and is not the same bytes by having been computed

@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{Place, Said, said, scenario};
+use common::{Place, Said, distance, said, scenario};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +57,16 @@ fn a_federation_runs_there_and_says_where() {
     // What was released is what would have been on a CPU, to the byte.
     let ledger = |place: &Place| fs::read(place.run_folder().join("ledger.jsonl")).unwrap();
     assert!(ledger(&cpu) == ledger(&gpu));
+
+    // And the models say what they would have said.
+    for round in 0..=6 {
+        let signals = |place: &Place| {
+            let name = format!("signals/round-{round:04}.safetensors");
+            fs::read(place.run_folder().join(name)).unwrap()
+        };
+        let apart = distance(&signals(&cpu), &signals(&gpu));
+        assert!(apart < 1e-3, "round {round}: {apart:e} apart");
+    }
 
     // Where there is no such device it is not attacked on another.
     let run = folder.to_str().unwrap();

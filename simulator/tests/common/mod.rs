@@ -8,6 +8,7 @@
     reason = "every test file includes this one and uses its part of it"
 )]
 
+use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -231,4 +232,28 @@ pub fn assert_same(found: &Path, expected: &Path, what: &str) {
 /// `report.json` of a run folder.
 pub fn report(folder: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap()
+}
+
+/// How far the numbers of two safetensors files lie apart, at most. Same names and shapes are demanded; `NaN` is infinitely far.
+pub fn distance(left: &[u8], right: &[u8]) -> f64 {
+    let (left, right) = (
+        SafeTensors::deserialize(left).unwrap(),
+        SafeTensors::deserialize(right).unwrap(),
+    );
+    assert_eq!(left.len(), right.len());
+    let mut largest = 0.0;
+    for (name, left) in left.iter() {
+        let right = right.tensor(name).unwrap();
+        assert_eq!((left.shape(), left.dtype()), (right.shape(), right.dtype()));
+        let numbers = |bytes: &[u8]| -> Vec<f64> {
+            let bytes = bytes.as_chunks::<4>().0.iter();
+            bytes.map(|&b| f64::from(f32::from_le_bytes(b))).collect()
+        };
+        let (left, right) = (numbers(left.data()), numbers(right.data()));
+        for (left, right) in left.into_iter().zip(right) {
+            let apart = (left - right).abs();
+            largest = f64::max(largest, if apart.is_nan() { f64::INFINITY } else { apart });
+        }
+    }
+    largest
 }
