@@ -6,9 +6,10 @@
 //! keys/silo-0/       authority.pem  silo-0.pem       silo-0.key      goes to that silo's host, and nowhere else
 //! ```
 
-use crate::args::{KeysAddArgs, KeysCommand, KeysInitArgs, KeysShowArgs, OutputArgs};
+use crate::args::OutputArgs;
 use crate::commands::print_json;
 use crate::exit::{Exit, Failure};
+use crate::network::args::{KeysAddArgs, KeysCommand, KeysInitArgs, KeysShowArgs};
 use crate::progress::print;
 use primitives::{Digest, SiloId};
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! Who comes in: silos of the roster, one connection each, and nobody who broke the rules.
 
+use super::args::ServeSettings;
 use super::deny_list::DenyList;
 use super::rendezvous::{self, Rendezvous};
-use crate::args::ServeSettings;
 use crate::exit::Failure;
 use crate::progress::Progress;
 use primitives::{Digest, SiloId};

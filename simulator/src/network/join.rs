@@ -1,9 +1,10 @@
 //! The command `join`: one silo or several, in a process that trains their records and sends nothing but updates.
 
+use super::args::JoinArgs;
 use super::member::{Common, Keeping, Member};
 use super::own_gate::{OwnGate, OwnRounds};
 use super::silo_folder::SiloFolder;
-use crate::args::{JoinArgs, OutputArgs};
+use crate::args::OutputArgs;
 use crate::driver;
 use crate::exit::{Exit, Failure};
 use crate::gate::gate;

@@ -1,10 +1,10 @@
 //! One silo of the roster in this process: its link, its machine, its trainer and its disk.
 
+use super::args::JoinArgs;
 use super::conversation::{Conversation, Silence};
 use super::rendezvous::Rendezvous;
 use super::shuts_out;
 use super::silo_folder::SiloFolder;
-use crate::args::JoinArgs;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;

@@ -1,5 +1,6 @@
 //! The same federation as real processes: `serve`, `join`, and both at once on one machine.
 
+pub mod args;
 mod conversation;
 mod deny_list;
 mod door;

@@ -1,7 +1,8 @@
 //! The command `serve`: a run whose silos come over QUIC.
 
+use super::args::{ServeArgs, ServeSettings};
 use super::served::Served;
-use crate::args::{OutputArgs, ResumeArgs, ServeArgs, ServeSettings};
+use crate::args::{OutputArgs, ResumeArgs};
 use crate::driver::{Driver, Start};
 use crate::exit::{Exit, Failure};
 use crate::folder;

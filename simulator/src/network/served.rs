@@ -1,11 +1,11 @@
 //! The coordinator's side of a federation whose silos are other processes.
 
+use super::args::ServeSettings;
 use super::conversation::{Conversation, Silence};
 use super::door::Door;
 use super::members::{Doing, Members};
 use super::metrics::Metrics;
 use super::shuts_out;
-use crate::args::ServeSettings;
 use crate::driver::{self, Driver, End, Progressed, Start};
 use crate::events::RoundFigures;
 use crate::exit::Failure;
