@@ -2,7 +2,7 @@
 
 use crate::{Architecture, Batch, ClipReport, Clipping, NetworkError};
 use data::{Dataset, LabelKind};
-use primitives::RecordId;
+use primitives::{ModelVector, RecordId};
 
 /// A model's shape with the buffers to run it: gradients of a batch, clipped and summed, and its scores.
 ///
@@ -73,12 +73,18 @@ impl RecordScore {
     }
 }
 
-/// `Ok` if records of `dataset` fit a model of this shape.
-pub(crate) fn check_records(
+/// `Ok` if models and records of `dataset` fit this shape.
+pub(crate) fn check_resident(
     architecture: &Architecture,
+    models: &[&ModelVector],
     dataset: &Dataset,
     records: &[RecordId],
 ) -> Result<(), NetworkError> {
+    let expected = architecture.parameters();
+    if let Some(model) = models.iter().find(|model| model.len() != expected) {
+        let found = model.len();
+        return Err(NetworkError::Parameters { found, expected });
+    }
     let (inputs, outputs) = (architecture.inputs(), architecture.outputs());
     if dataset.width() != inputs {
         return Err(NetworkError::Features {

@@ -74,6 +74,13 @@ impl<B: Arithmetic> TensorBatch<B> {
     }
 }
 
+/// Models of one shape as replicas. Shape: `[models, parameters]`.
+pub(super) fn side_by_side<B: Backend>(models: &[&[f32]], device: &B::Device) -> Tensor<B, 2> {
+    let parameters = models.first().map_or(0, |model| model.len());
+    let data = TensorData::new(models.concat(), [models.len(), parameters]);
+    Tensor::from_data(data, device)
+}
+
 /// The outputs of every model for the same records. `models`: `[replicas, parameters]`, `features`:
 /// `[records, inputs]`; result: `[replicas · records, outputs]`.
 pub(super) fn outputs<B: Arithmetic>(

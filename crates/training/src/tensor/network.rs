@@ -1,7 +1,7 @@
 //! A model on a burn backend, given all it reads by the host.
 
 use super::arithmetic::Arithmetic;
-use super::batch::{TensorBatch, outputs};
+use super::batch::{TensorBatch, outputs, side_by_side};
 use super::clip::{Clip, clipped_sum, part_ends};
 use super::labels::TensorLabels;
 use super::layout::{Layout, Placed};
@@ -31,14 +31,6 @@ impl<B: Arithmetic> TensorNetwork<B> {
             device,
             arrangement: Arrangement::default(),
         }
-    }
-
-    /// The model as the only replica. Shape: `[1, parameters]`.
-    fn replica(&self, model: &[f32]) -> Tensor<B, 2> {
-        Tensor::from_data(
-            TensorData::new(model.to_vec(), [1, model.len()]),
-            &self.device,
-        )
     }
 
     /// A part of the batch on the device.
@@ -99,7 +91,7 @@ where
             records: batch.len(),
             ..ClipReport::default()
         };
-        let models = self.replica(model);
+        let models = side_by_side::<B>(&[model], &self.device);
         for part in arrangement.parts(ROWS) {
             let batch = self.part(batch, part);
             let after = batch.after.clone();
@@ -131,7 +123,7 @@ where
         check(&self.architecture, batch, &[model])?;
         let mut arrangement = std::mem::take(&mut self.arrangement);
         arrangement.arrange(batch.subjects, &Clipping::Nothing);
-        let models = self.replica(model);
+        let models = side_by_side::<B>(&[model], &self.device);
         for part in arrangement.parts(ROWS) {
             let (gradients, _) = self
                 .part(batch, part)
@@ -158,7 +150,8 @@ where
         scores: &mut Vec<RecordScore>,
     ) -> Result<(), NetworkError> {
         check(&self.architecture, batch, &[model])?;
-        let (models, inputs) = (self.replica(model), self.architecture.inputs());
+        let models = side_by_side::<B>(&[model], &self.device);
+        let inputs = self.architecture.inputs();
         let mut begin = 0;
         for features in batch.features.chunks(ROWS * inputs) {
             let rows = features.len() / inputs;

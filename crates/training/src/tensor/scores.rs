@@ -1,14 +1,14 @@
 //! What many models say about the same records.
 
 use super::arithmetic::Arithmetic;
-use super::batch::outputs;
+use super::batch::{outputs, side_by_side};
 use super::footprint::Footprint;
 use super::network::floats;
 use super::residence;
 use crate::evaluator::Scores;
-use crate::network::check_records;
+use crate::network::check_resident;
 use crate::{Architecture, NetworkError, RecordScore};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use data::{Dataset, LabelKind};
 use primitives::{ModelVector, RecordId};
 use std::sync::Arc;
@@ -38,10 +38,9 @@ impl<B: Arithmetic> TensorScores<B> {
         records: &[RecordId],
         at_once: usize,
     ) -> Vec<Vec<RecordScore>> {
-        let (count, parameters) = (models.len(), self.architecture.parameters());
-        let all = models.iter().flat_map(|model| model.as_slice()).copied();
-        let all = TensorData::new(all.collect(), [count, parameters]);
-        let all = Tensor::<B, 2>::from_data(all, &self.device);
+        let count = models.len();
+        let all: Vec<&[f32]> = models.iter().map(|model| model.as_slice()).collect();
+        let all = side_by_side::<B>(&all, &self.device);
         let scores = records.chunks(at_once).map(|records| {
             let (features, labels) =
                 residence::gather(dataset, records, self.memory / 4, &self.device);
@@ -79,12 +78,7 @@ where
         dataset: &Arc<Dataset>,
         records: &[RecordId],
     ) -> Result<Vec<Vec<RecordScore>>, NetworkError> {
-        let expected = self.architecture.parameters();
-        if let Some(model) = models.iter().find(|model| model.len() != expected) {
-            let found = model.len();
-            return Err(NetworkError::Parameters { found, expected });
-        }
-        check_records(&self.architecture, dataset, records)?;
+        check_resident(&self.architecture, models, dataset, records)?;
         if records.is_empty() {
             return Ok(vec![Vec::new(); models.len()]);
         }

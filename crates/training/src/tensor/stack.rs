@@ -7,7 +7,7 @@
 //! One tensor comes back when the round is over.
 
 use super::arithmetic::Arithmetic;
-use super::batch::TensorBatch;
+use super::batch::{TensorBatch, side_by_side};
 use super::clip::{Clip, clipped_sum, part_ends};
 use super::footprint::{self, Footprint, Packing};
 use super::layout::{Layout, Placed};
@@ -18,6 +18,7 @@ use super::residence;
 use crate::clipping::ROUNDING_MARGIN;
 use crate::host_steps::HostSteps;
 use crate::local_sgd::{LocalRound, LocalRun, Steps};
+use crate::network::check_resident;
 use crate::{Architecture, NetworkError};
 use burn::tensor::{Tensor, TensorData};
 use primitives::{NoiseStream, RecordId};
@@ -100,12 +101,8 @@ where
     }
 
     fn check(&self, round: &LocalRound<'_>) -> Result<(), NetworkError> {
-        let (found, expected) = (round.start.len(), self.architecture.parameters());
-        if found != expected {
-            return Err(NetworkError::Parameters { found, expected });
-        }
         let records = round.plan.records();
-        crate::network::check_records(&self.architecture, round.dataset, records)
+        check_resident(&self.architecture, &[round.start], round.dataset, records)
     }
 
     /// Runs rounds that are alike, as many at a time as fit.
@@ -137,11 +134,11 @@ where
         let style = plan.clipping().bound().map(|bound| bound.style);
         let ends = part_ends(&self.architecture, style);
         let steps = replicas.iter().map(Replica::steps).max().unwrap_or(0);
-        let starts = replicas
+        let starts: Vec<&[f32]> = replicas
             .iter()
-            .flat_map(|replica| replica.round.start.as_slice());
-        let starts = TensorData::new(starts.copied().collect(), [replicas.len(), parameters]);
-        let starts = Tensor::<B, 2>::from_data(starts, &self.device);
+            .map(|replica| replica.round.start.as_slice())
+            .collect();
+        let starts = side_by_side::<B>(&starts, &self.device);
         let mut models = starts.clone();
         let mut optimizer = TensorOptimizer::new(plan.optimizer());
         let is_noisy = replicas
